@@ -1,0 +1,103 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Reasons for which a row is refused, never trained on in silence.
+const (
+	ReasonCutOff          = "cut off (finish_reason length)"
+	ReasonNoAnswer        = "no final answer (#### N)"
+	ReasonEmptyCompletion = "empty completion"
+	ReasonNoAssistant     = "no assistant message to train"
+	ReasonNoEndOfTurn     = "the chat template puts no end-of-turn token after the answer"
+	ReasonTooLong         = "longer than max_length"
+	ReasonTruncatedAway   = "no trained token left after truncation to max_length"
+)
+
+// RefusedError is returned for a row that is refused with a reason of the list
+// above: callers that read many rows count it and go on.
+type RefusedError struct{ Reason string }
+
+// Error says why the row was refused.
+func (e *RefusedError) Error() string { return "refused: " + e.Reason }
+
+// Rejects counts the rows that were refused, by reason, and those that were cut.
+type Rejects struct {
+	// Lines holds the line numbers (from 1) of the refused rows under each reason.
+	Lines map[string][]int `json:"rejects"`
+	// Truncated holds the line numbers of rows that were cut at max_length and kept.
+	Truncated []int `json:"truncated,omitempty"`
+}
+
+// Add counts one refused row.
+func (r *Rejects) Add(reason string, line int) {
+	if r.Lines == nil {
+		r.Lines = map[string][]int{}
+	}
+	r.Lines[reason] = append(r.Lines[reason], line)
+}
+
+// Total is the number of refused rows.
+func (r Rejects) Total() int {
+	total := 0
+	for _, lines := range r.Lines {
+		total += len(lines)
+	}
+	return total
+}
+
+// Reasons lists the reasons that occurred, most frequent first.
+func (r Rejects) Reasons() []string {
+	reasons := make([]string, 0, len(r.Lines))
+	for reason := range r.Lines {
+		reasons = append(reasons, reason)
+	}
+	slices.SortFunc(reasons, func(a, b string) int {
+		if d := len(r.Lines[b]) - len(r.Lines[a]); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return reasons
+}
+
+// String is one line: counts by reason with the first few line numbers.
+func (r Rejects) String() string {
+	var parts []string
+	for _, reason := range r.Reasons() {
+		parts = append(parts, fmt.Sprintf("%d %s (%s)", len(r.Lines[reason]), reason, someLines(r.Lines[reason])))
+	}
+	if len(r.Truncated) > 0 {
+		parts = append(parts, fmt.Sprintf("%d truncated and kept (%s)", len(r.Truncated), someLines(r.Truncated)))
+	}
+	if len(parts) == 0 {
+		return "none refused"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// someLines writes the first five line numbers.
+func someLines(lines []int) string {
+	word, shown, more := "lines ", lines, ""
+	if len(lines) == 1 {
+		word = "line "
+	}
+	if len(lines) > 5 {
+		shown, more = lines[:5], ", …"
+	}
+	return word + strings.Trim(strings.ReplaceAll(fmt.Sprint(shown), " ", ", "), "[]") + more
+}
+
+// count adds err to the rejects when it is a RefusedError and says whether it was.
+func (r *Rejects) count(err error, line int) bool {
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	r.Add(refused.Reason, line)
+	return true
+}

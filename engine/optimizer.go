@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"fmt"
+
+	"retort/kernels"
+	"retort/model"
+)
+
+// optimizer is AdamW with clipping over all of a student's parameters. Its moments and
+// its step count live on the device.
+type optimizer struct {
+	k       kernels.Backend
+	params  []kernels.Parameter
+	moments [2]*model.Set
+	control kernels.Tensor
+	host    [kernels.ControlSlots]float32
+}
+
+// newOptimizer allocates moments for every parameter. Weight decay is applied to
+// parameters of two dimensions, embeddings included.
+func newOptimizer(s *model.Student, pass *model.Pass) (*optimizer, error) {
+	o := &optimizer{k: s.Backend()}
+	var err error
+	for i := range o.moments {
+		if o.moments[i], err = s.NewSet(kernels.Optimizer); err != nil {
+			o.close()
+			return nil, err
+		}
+	}
+	if o.control, err = o.k.Alloc(kernels.Float32, kernels.Optimizer, 1, kernels.ControlSlots); err != nil {
+		o.close()
+		return nil, fmt.Errorf("engine: optimizer: %w", err)
+	}
+	gradients, first, second := pass.Gradients(), o.moments[0].Named(), o.moments[1].Named()
+	for i, p := range s.Named() {
+		o.params = append(o.params, kernels.Parameter{
+			Value: p.Tensor, Grad: gradients[i].Tensor,
+			Moment1: first[i].Tensor, Moment2: second[i].Tensor, Decay: len(p.Shape) > 1,
+		})
+	}
+	return o, nil
+}
+
+func (o *optimizer) close() {
+	for _, m := range o.moments {
+		if m != nil {
+			m.Close()
+		}
+	}
+	if !o.control.Absent() {
+		o.k.Free(o.control)
+	}
+}
+
+// step clips the gradients and updates the parameters, unless the gradients are not finite.
+func (o *optimizer) step(hp kernels.AdamW, maxNorm float64) {
+	o.k.GlobalNorm(o.control, o.params, float32(maxNorm))
+	o.k.AdamW(o.control, o.params, hp)
+}
+
+// outcome waits for the step and returns the gradient norm before clipping, and whether
+// it was finite.
+func (o *optimizer) outcome() (norm float64, finite bool, err error) {
+	if err := o.k.Download(o.host[:], o.control); err != nil {
+		return 0, false, fmt.Errorf("engine: optimizer step: %w", err)
+	}
+	return float64(o.host[kernels.ControlNorm]), o.host[kernels.ControlFinite] == 1, nil
+}

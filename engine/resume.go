@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"retort/data"
+	"retort/engine/checkpoint"
+	"retort/engine/runlog"
+	"retort/kernels"
+	"retort/model"
+)
+
+// Names of the files of a checkpoint beside the student's own.
+const (
+	optimizerFile = "optimizer.safetensors"
+	stateFile     = "trainer_state.json"
+	dataFile      = "data_state.json"
+	rngFile       = "rng_state.json"
+)
+
+// dataState says where in the data a checkpoint stands, and in which data.
+type dataState struct {
+	Position
+	Examples      int    `json:"examples"`
+	SHA256        string `json:"sha256"` // of the encoded examples
+	BatchSize     int    `json:"per_device_train_batch_size"`
+	Accumulation  int    `json:"gradient_accumulation_steps"`
+	MaxLength     int    `json:"max_length"`
+	Packing       bool   `json:"packing"`
+	Shuffle       bool   `json:"shuffle"`
+	Seed          int    `json:"seed"`
+	LearningSteps int    `json:"total_steps"`
+}
+
+// rngState is all the randomness of a run: the order of an epoch is drawn from seed and
+// epoch alone, so no generator state has to be kept.
+type rngState struct {
+	Generator string `json:"generator"`
+	Seed      int    `json:"seed"`
+	Epoch     int    `json:"epoch"`
+}
+
+// save writes checkpoint-<step>: everything that the next step depends on.
+func (t *Trainer) save() error {
+	files, err := t.student.Files()
+	if err != nil {
+		return err
+	}
+	files[optimizerFile] = func(w io.Writer) error {
+		return model.WriteTensors(w, t.optimizer.k, t.optimizer.named())
+	}
+	files[stateFile] = t.state.Encode
+	files[dataFile] = writeJSON(t.dataState())
+	files[rngFile] = writeJSON(rngState{"PCG(seed, epoch)", t.o.Seed, t.position.Epoch})
+	writers := make(map[string]checkpoint.FileWriter, len(files))
+	for name, write := range files {
+		writers[name] = write
+	}
+	if err := checkpoint.Write(checkpoint.Dir(t.o.OutputDir, t.state.GlobalStep), writers); err != nil {
+		return err
+	}
+	if t.o.SaveTotalLimit > 0 {
+		return checkpoint.Prune(t.o.OutputDir, t.o.SaveTotalLimit)
+	}
+	return nil
+}
+
+func (t *Trainer) dataState() dataState {
+	return dataState{
+		Position: t.position, Examples: len(t.scheduler.examples), SHA256: t.dataSHA,
+		BatchSize: t.o.PerDeviceTrainBatchSize, Accumulation: t.o.GradientAccumulationSteps,
+		MaxLength: t.o.MaxLength, Packing: t.o.Packing, Shuffle: t.o.Shuffle, Seed: t.o.Seed, LearningSteps: t.steps,
+	}
+}
+
+// readResume reads what planning needs of a checkpoint: position and history. The data
+// must be the same, or the position means nothing.
+func (t *Trainer) readResume(dir string) error {
+	f, err := os.Open(filepath.Join(dir, stateFile))
+	if err != nil {
+		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
+	}
+	defer f.Close()
+	if t.state, err = runlog.DecodeState(f); err != nil {
+		return fmt.Errorf("%w: resume: %s: %w", ErrBadInput, dir, err)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, dataFile))
+	if err != nil {
+		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
+	}
+	var d dataState
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return fmt.Errorf("%w: resume: %s: %w", ErrBadInput, filepath.Join(dir, dataFile), err)
+	}
+	if d.SHA256 != t.dataSHA {
+		return fmt.Errorf("%w: resume: the data is not what %s was trained on (SHA-256 of the encoded rows %.12s, now %.12s); give the same dataset, tokenizer and max_length", ErrBadInput, dir, d.SHA256, t.dataSHA)
+	}
+	if d.BatchSize != t.o.PerDeviceTrainBatchSize || d.Accumulation != t.o.GradientAccumulationSteps ||
+		d.Packing != t.o.Packing || d.Shuffle != t.o.Shuffle || d.Seed != t.o.Seed || d.MaxLength != t.o.MaxLength {
+		t.hooks.Note(fmt.Sprintf("resuming %s with other batch or order settings: the run goes on, but not as the straight run would", dir))
+	}
+	t.position = d.Position
+	return nil
+}
+
+// loadResume puts the checkpoint's weights and optimizer state onto the device.
+func (t *Trainer) loadResume(dir string) error {
+	k := t.student.Backend()
+	if err := model.ReadTensors(filepath.Join(dir, "model.safetensors"), k, t.student.Named()); err != nil {
+		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
+	}
+	if err := model.ReadTensors(filepath.Join(dir, optimizerFile), k, t.optimizer.named()); err != nil {
+		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
+	}
+	t.hooks.Note(fmt.Sprintf("resumed from %s after step %d", dir, t.state.GlobalStep))
+	return nil
+}
+
+// named lists the optimizer's tensors for a checkpoint: both moments of every parameter
+// and the control values with the step count.
+func (o *optimizer) named() []model.Named {
+	var out []model.Named
+	for i, prefix := range []string{"exp_avg.", "exp_avg_sq."} {
+		for _, n := range o.moments[i].Named() {
+			n.Name = prefix + n.Name
+			out = append(out, n)
+		}
+	}
+	return append(out, model.Named{Name: "control", Tensor: o.control, Shape: []int{kernels.ControlSlots}})
+}
+
+func writeJSON(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
+}
+
+// fingerprint is the SHA-256 of encoded examples: ids and weights, in order.
+func fingerprint(examples []data.Example) string {
+	h := sha256.New()
+	var word [4]byte
+	put := func(v uint32) {
+		binary.LittleEndian.PutUint32(word[:], v)
+		h.Write(word[:])
+	}
+	for _, e := range examples {
+		put(uint32(len(e.IDs)))
+		for i, id := range e.IDs {
+			put(uint32(id))
+			put(math.Float32bits(e.Weights[i]))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,71 @@
+package conformance
+
+import (
+	"math"
+
+	"retort/kernels"
+	"retort/kernels/conformance/reference"
+)
+
+// The language-model head and its loss, in chunks of rows of every kind: one row, all
+// of them, more than there are, and numbers that do not divide N. Some rows have the
+// weight 0, as prompts have. "huge" inputs make logits of hundreds.
+func lossEntries() []Entry {
+	small := []Shape{
+		{N: 1, D: 1, V: 2, Chunk: 1}, {N: 0, D: 16, V: 33, Chunk: 4}, {N: 5, D: 16, V: 33, Chunk: 1},
+		{N: 9, D: 33, V: 65, Chunk: 4}, {N: 7, D: 32, V: 129, Chunk: 16}, {N: 7, D: 32, V: 384, Chunk: 7},
+		{N: 6, D: 48, V: 65, Chunk: 4, Strided: true}, {N: 6, D: 32, V: 65, Chunk: 5, Special: "huge"},
+	}
+	var all []Shape
+	for _, s := range small {
+		for _, absent := range []string{"", "dw", "dx dw"} {
+			s.Absent = absent
+			all = append(all, s)
+		}
+	}
+	return []Entry{{
+		Name: "HeadCrossEntropy", Methods: []string{"HeadCrossEntropy"},
+		Wrong: []string{"logprobs", "dx", "dw", "w", "targets", "weights", "chunk"},
+		Doc:   "log-probabilities alone, with the gradient by x, with both gradients",
+		Small: all,
+		Large: []Shape{{N: 130, D: 64, V: 401, Chunk: 48}, {N: 257, D: 96, V: 384, Chunk: 64},
+			{N: 11, D: 64, V: 50257, Chunk: 4}, {N: 11, D: 64, V: 50257, Chunk: 8, Absent: "dx dw"}},
+		Arguments: func(c *Case) {
+			c.out32("logprobs", 1, c.N).column()
+			c.out("dx", c.N, c.D).each(1)
+			c.update("dw", c.V, c.D)
+			x := c.in("x", c.N, c.D).each(1)
+			if c.Special == "huge" {
+				c.scale(x, 200)
+			}
+			c.scale(c.in("w", c.V, c.D), 2/math.Sqrt(float64(c.D)))
+			c.ints("targets", c.below(c.N, c.V)).column()
+			weights := c.in32("weights", 1, c.N).column()
+			c.fill(weights, func(i int) float64 {
+				if i%5 == 3 {
+					return 0
+				}
+				return math.Abs(float64(weights.floats[i]))
+			})
+			c.declare("chunk", scratch, c.activation, c.Chunk, c.V)
+		},
+		Call: func(b kernels.Backend, a *Args) {
+			b.HeadCrossEntropy(a.t("logprobs"), a.t("dx"), a.t("dw"), a.t("x"), a.t("w"), a.t("targets"), a.t("weights"), a.t("chunk"))
+		},
+		Exact: headReference[float64], Plain: headReference[float32],
+		FLOPs: func(s Shape) float64 {
+			products := 3.0
+			if s.lacks("dw") {
+				products--
+			}
+			if s.lacks("dx") {
+				products--
+			}
+			return 2 * products * float64(s.N) * float64(s.D) * float64(s.V)
+		},
+	}}
+}
+
+func headReference[F reference.Float](v Values[F]) {
+	reference.HeadCrossEntropy(v.vec("logprobs"), v.m("dx"), v.m("dw"), v.m("x"), v.m("w"), v.i("targets"), v.vec("weights"))
+}

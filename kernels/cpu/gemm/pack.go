@@ -1,0 +1,123 @@
+package gemm
+
+// packA writes rows first..last-1 and steps p0..p0+kb-1 of A as panels of mr
+// rows, panel elements apart: dst[p*mr+i].
+func (k *kernel) packA(dst []float32, panel int, a Matrix, first, last, p0, kb int) {
+	if a.Trans {
+		copyPanels(dst, panel, k.mr, a, first, last, p0, kb)
+		return
+	}
+	k.interleavePanels(dst, panel, k.mr, a, first, last, p0, kb)
+}
+
+// packB writes columns first..last-1 and steps p0..p0+kb-1 of B as panels of
+// nr columns, panel elements apart: dst[p*nr+j].
+func (k *kernel) packB(dst []float32, panel int, b Matrix, first, last, p0, kb int) {
+	if b.Trans {
+		k.interleavePanels(dst, panel, k.nr, b, first, last, p0, kb)
+		return
+	}
+	copyPanels(dst, panel, k.nr, b, first, last, p0, kb)
+}
+
+// copyPanels packs a matrix whose steps are its stored rows:
+// dst[p*width+i] = Data[(p0+p)*Stride + first+i], zeros beyond last. It walks
+// along the stored rows, which is how memory likes to be read.
+func copyPanels(dst []float32, panel, width int, x Matrix, first, last, p0, kb int) {
+	full := (last - first) / width
+	left := last - first - full*width
+	for p := range kb {
+		src := x.Data[(p0+p)*x.Stride+first:]
+		at := p * width
+		switch width {
+		case 16:
+			for range full {
+				*(*[16]float32)(dst[at:]) = *(*[16]float32)(src)
+				src, at = src[16:], at+panel
+			}
+		case 6:
+			for range full {
+				*(*[6]float32)(dst[at:]) = *(*[6]float32)(src)
+				src, at = src[6:], at+panel
+			}
+		default:
+			for range full {
+				copy(dst[at:at+width], src)
+				src, at = src[width:], at+panel
+			}
+		}
+		if left > 0 {
+			copy(dst[at:at+left], src)
+			clear(dst[at+left : at+width])
+		}
+	}
+}
+
+// interleavePanels packs a matrix whose steps run along its stored rows:
+// dst[p*width+i] = Data[(first+i)*Stride + p0+p], zeros beyond last.
+func (k *kernel) interleavePanels(dst []float32, panel, width int, x Matrix, first, last, p0, kb int) {
+	for ; first < last; first += width {
+		src := x.Data[first*x.Stride+p0:]
+		rows := min(width, last-first)
+		done := 0
+		if rows == width && k.interleave != nil {
+			done = k.interleave(dst[:min(panel, len(dst))], src, x.Stride, width, kb)
+		}
+		interleaveGeneric(dst, src, x.Stride, width, rows, done, kb)
+		if first+width < last {
+			dst = dst[panel:]
+		}
+	}
+}
+
+// interleaveGeneric writes steps from..to-1 of one panel.
+func interleaveGeneric(dst, src []float32, stride, width, rows, from, to int) {
+	for i := range width {
+		if i >= rows {
+			for p := from; p < to; p++ {
+				dst[p*width+i] = 0
+			}
+			continue
+		}
+		row := src[i*stride:]
+		for p := from; p < to; p++ {
+			dst[p*width+i] = row[p]
+		}
+	}
+}
+
+// Packed is a B that was packed once, for weights that stay frozen. Its panels
+// hold all steps of k one after the other, so that a row of A times B reads
+// memory front to back.
+type Packed struct {
+	kernel *kernel
+	k, n   int
+	data   []float32
+}
+
+// Pack copies b (k, n) into the layout of the kernels in use.
+func Pack(b Matrix, k, n int) *Packed { return selected.pack(b, k, n) }
+
+func (k *kernel) pack(b Matrix, depth, n int) *Packed {
+	p := &Packed{kernel: k, k: depth, n: n}
+	if depth == 0 || n == 0 {
+		return p
+	}
+	b.check("B", depth, n)
+	panel := depth * k.nr
+	p.data = make([]float32, ceilDiv(n, k.nr)*panel)
+	for first := 0; first < n; first += k.nr {
+		k.packB(p.data[first/k.nr*panel:], panel, b, first, min(first+k.nr, n), 0, depth)
+	}
+	return p
+}
+
+// Bytes returns the size of the packed copy.
+func (p *Packed) Bytes() int { return 4 * len(p.data) }
+
+// at returns the packed data from step p0 of the given panel on, and the
+// distance between panels.
+func (p *Packed) at(panel, p0 int) (data []float32, stride int) {
+	stride = p.k * p.kernel.nr
+	return p.data[panel*stride+p0*p.kernel.nr:], stride
+}

@@ -1,0 +1,63 @@
+package cpu
+
+import (
+	"math"
+
+	"retort/kernels"
+	"retort/kernels/cpu/vec"
+)
+
+// crossEntropyTask turns a chunk of logits into log-probabilities and, in place, into
+// the gradient of the logits; an item is one row.
+type crossEntropyTask struct {
+	logits   mat
+	logprobs []float32
+	targets  []int32
+	weights  []float32
+	gradient bool
+}
+
+// HeadCrossEntropy runs head, loss and their backward a chunk of rows at a time.
+func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
+	const op = "HeadCrossEntropy"
+	n := x.Rows
+	want(op, "x", x, n, w.Cols)
+	want(op, "logprobs", logprobs, 1, n)
+	wantInts(op, "targets", targets, n)
+	want(op, "weights", weights, 1, n)
+	want(op, "chunk", chunk, chunk.Rows, w.Rows)
+	wantOptional(op, "dx", dx, n, x.Cols)
+	wantOptional(op, "dw", dw, w.Rows, w.Cols)
+
+	gradient := !dx.Absent() || !dw.Absent()
+	lp, ws, tg := view(logprobs), view(weights), ints(targets)
+	t := &b.tasks.crossEntropy
+	for lo := 0; lo < n; lo += chunk.Rows {
+		hi := min(n, lo+chunk.Rows)
+		logits := chunk.RowRange(0, hi-lo)
+		rows := x.RowRange(lo, hi)
+		b.Linear(logits, rows, w, kernels.Tensor{})
+		*t = crossEntropyTask{
+			logits: view(logits), logprobs: lp.data[lo:hi], targets: tg[lo:hi], weights: ws.data[lo:hi],
+			gradient: gradient,
+		}
+		b.pool.Do(t, hi-lo)
+		if !dx.Absent() {
+			b.LinearBackwardInput(dx.RowRange(lo, hi), logits, w, false)
+		}
+		b.LinearBackwardWeight(dw, kernels.Tensor{}, logits, rows)
+	}
+}
+
+// Run handles one row: its log-probability, and dlogits = weight·(softmax − onehot).
+func (t *crossEntropyTask) Run(item, _ int) {
+	row, target := t.logits.row(item), t.targets[item]
+	shift, logit := vec.Max(row), row[target]
+	sum := vec.ExpShift(row, row, 1, shift)
+	t.logprobs[item] = float32(float64(logit-shift) - math.Log(float64(sum)))
+	if t.gradient {
+		weight := t.weights[item]
+		vec.Scale(row, weight/sum)
+		row[target] -= weight
+	}
+}

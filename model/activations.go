@@ -1,0 +1,188 @@
+package model
+
+import (
+	"fmt"
+
+	"retort/kernels"
+)
+
+// activations is what one block computes and its backward pass reads again. When a pass
+// does not train, one set serves all blocks in turn.
+type activations struct {
+	x      kernels.Tensor // (T, d)         residual stream entering the block
+	h1     kernels.Tensor // (T, d)         x normalised
+	stats1 kernels.Tensor // (T, 2)
+	qkv    kernels.Tensor // (T, (H+2K)·D)  queries, keys (rotated, for Qwen3 normalised) and values
+	qkRaw  kernels.Tensor // (T, (H+K)·D)   before the norm of heads; absent without one
+	qStats kernels.Tensor // (T·H, 2)
+	kStats kernels.Tensor // (T·K, 2)
+	o      kernels.Tensor // (T, H·D)       attention's output
+	lse    kernels.Tensor // (T, H)
+	mid    kernels.Tensor // (T, d)         residual stream between attention and MLP
+	h2     kernels.Tensor // (T, d)         mid normalised
+	stats2 kernels.Tensor // (T, 2)
+	up     kernels.Tensor // (T, 2F) gate and up, or (T, F) before GELU
+}
+
+// shared is what blocks do not keep: scratch and gradients that live for one block.
+type shared struct {
+	delta  kernels.Tensor // (T, d)  output of attention or MLP on its way to the residual stream
+	act    kernels.Tensor // (T, F)  the MLP's activation; recomputed in the backward pass
+	final  kernels.Tensor // (T, d)  residual stream after the last block
+	hidden kernels.Tensor // (T, d)  final normalised: the last hidden state
+	statsF kernels.Tensor // (T, 2)
+
+	rows   kernels.Tensor // (N, d)  hidden of the rows that enter the loss
+	logits kernels.Tensor // (C, V)  a chunk of logits
+
+	dx       kernels.Tensor // (T, d)  gradient of the residual stream, carried from block to block
+	dh       kernels.Tensor // (T, d)  gradient of a norm's output; at first of hidden
+	dqkv     kernels.Tensor // (T, (H+2K)·D)
+	dqk      kernels.Tensor // (T, (H+K)·D)  before the norm of heads; absent without one
+	do       kernels.Tensor // (T, H·D)
+	attDelta kernels.Tensor // (T, H)
+	dup      kernels.Tensor // (T, 2F) or (T, F)
+	dact     kernels.Tensor // (T, F)
+	drows    kernels.Tensor // (N, d)
+
+	logprobs kernels.Tensor // (1, N)
+}
+
+// planner allocates a pass's buffers and keeps the first error.
+type planner struct {
+	k   kernels.Backend
+	own []kernels.Tensor
+	err error
+}
+
+func (p *planner) tensor(dtype kernels.DType, purpose kernels.Purpose, rows, cols int) kernels.Tensor {
+	if p.err != nil {
+		return kernels.Tensor{}
+	}
+	t, err := p.k.Alloc(dtype, purpose, rows, cols)
+	if err != nil {
+		p.err = err
+		return t
+	}
+	p.own = append(p.own, t)
+	return t
+}
+
+func (p *planner) activation(rows, cols int) kernels.Tensor {
+	return p.tensor(p.k.ActivationType(), kernels.Activations, rows, cols)
+}
+
+func (p *planner) float(rows, cols int) kernels.Tensor {
+	return p.tensor(kernels.Float32, kernels.Activations, rows, cols)
+}
+
+func (p *planner) ints(n int) kernels.Tensor {
+	return p.tensor(kernels.Int32, kernels.Input, 1, n)
+}
+
+func (p *planner) free() {
+	for _, t := range p.own {
+		p.k.Free(t)
+	}
+	p.own = nil
+}
+
+// block plans one block's activations for t tokens.
+func (p *planner) block(c Config, t int) activations {
+	d, heads := c.Hidden, c.Heads*c.HeadDim
+	a := activations{
+		x: p.activation(t, d), h1: p.activation(t, d), stats1: p.float(t, 2),
+		qkv: p.activation(t, c.QKVRows()), o: p.activation(t, heads), lse: p.float(t, c.Heads),
+		mid: p.activation(t, d), h2: p.activation(t, d), stats2: p.float(t, 2),
+		up: p.activation(t, c.upCols()),
+	}
+	if c.QKNorm {
+		a.qkRaw = p.activation(t, (c.Heads+c.KVHeads)*c.HeadDim)
+		a.qStats, a.kStats = p.float(t*c.Heads, 2), p.float(t*c.KVHeads, 2)
+	}
+	return a
+}
+
+// shared plans the scratch of a pass over t tokens, n of them in the loss.
+func (p *planner) shared(c Config, t, n int, training bool) shared {
+	d, heads := c.Hidden, c.Heads*c.HeadDim
+	s := shared{
+		delta: p.activation(t, d), act: p.activation(t, c.FFN),
+		final: p.activation(t, d), hidden: p.activation(t, d), statsF: p.float(t, 2),
+		rows: p.activation(n, d), logits: p.float(headChunk(c.Vocab, n), c.Vocab), logprobs: p.float(1, n),
+	}
+	if training {
+		s.dx, s.dh = p.activation(t, d), p.activation(t, d)
+		s.dqkv, s.do, s.attDelta = p.activation(t, c.QKVRows()), p.activation(t, heads), p.float(t, c.Heads)
+		s.dup, s.dact, s.drows = p.activation(t, c.upCols()), p.activation(t, c.FFN), p.activation(n, d)
+		if c.QKNorm {
+			s.dqk = p.activation(t, (c.Heads+c.KVHeads)*c.HeadDim)
+		}
+	}
+	return s
+}
+
+// input plans the device side of a batch.
+func (p *planner) input(t, n, context int) deviceBatch {
+	d := deviceBatch{
+		maxTokens: t, maxRows: n,
+		ids: p.ints(t), positions: p.ints(t), starts: p.ints(t + 1), rows: p.ints(n), targets: p.ints(n),
+		weights:  p.tensor(kernels.Float32, kernels.Input, 1, n),
+		groupIDs: p.ints(t), groupStarts: p.ints(t + 1), groupOrder: p.ints(t),
+		posIDs: p.ints(t), posStarts: p.ints(t + 1), posOrder: p.ints(t),
+	}
+	d.order, d.starts32, d.unique = make([]int32, 0, t), make([]int32, 0, t+1), make([]int32, 0, t)
+	return d
+}
+
+// upCols is the width of the MLP's first product: gate and up, or GELU's input.
+func (c Config) upCols() int {
+	if c.SwiGLU {
+		return 2 * c.FFN
+	}
+	return c.FFN
+}
+
+// headChunkLogits is about how many logits exist at once in the loss: 64 MiB of them.
+const headChunkLogits = 16 << 20
+
+// headChunk is how many rows of logits the loss computes at a time.
+func headChunk(vocab, rows int) int {
+	return max(1, min(rows, headChunkLogits/vocab))
+}
+
+// top is the first t rows of a planned buffer.
+func top(x kernels.Tensor, t int) kernels.Tensor {
+	if x.Absent() {
+		return x
+	}
+	return x.RowRange(0, t)
+}
+
+// first returns the views of a block's activations for t tokens.
+func (a *activations) first(c Config, t int) activations {
+	return activations{
+		x: top(a.x, t), h1: top(a.h1, t), stats1: top(a.stats1, t),
+		qkv: top(a.qkv, t), qkRaw: top(a.qkRaw, t), qStats: top(a.qStats, t*c.Heads), kStats: top(a.kStats, t*c.KVHeads),
+		o: top(a.o, t), lse: top(a.lse, t), mid: top(a.mid, t), h2: top(a.h2, t), stats2: top(a.stats2, t), up: top(a.up, t),
+	}
+}
+
+// first returns the views of the shared buffers for t tokens, n of them in the loss.
+func (s *shared) first(t, n int) shared {
+	v := *s
+	for _, x := range []*kernels.Tensor{&v.delta, &v.act, &v.final, &v.hidden, &v.statsF, &v.dx, &v.dh, &v.dqkv, &v.dqk, &v.do, &v.attDelta, &v.dup, &v.dact} {
+		*x = top(*x, t)
+	}
+	v.rows, v.drows = top(v.rows, n), top(v.drows, n)
+	v.logprobs = v.logprobs.ColRange(0, n)
+	return v
+}
+
+func (d *deviceBatch) fits(b *Batch) error {
+	if len(b.IDs) > d.maxTokens || len(b.Rows) > d.maxRows {
+		return fmt.Errorf("model: a batch of %d tokens, %d of them in the loss, for a pass planned for %d and %d",
+			len(b.IDs), len(b.Rows), d.maxTokens, d.maxRows)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package model
+
+import (
+	"fmt"
+
+	"retort/kernels"
+)
+
+// Pass is a student's forward and backward pass over packed documents, in buffers that
+// are planned once for the largest batch. After Forward come Loss, or Loss and
+// Backward. Nothing is allocated in a step and nothing waits for the device before
+// LogProbs.
+type Pass struct {
+	k    kernels.Backend
+	c    Config
+	w    *weights
+	rope kernels.Tensor
+
+	plan   planner
+	in     deviceBatch
+	layers []activations
+	shared shared
+	grads  *weights // nil when the pass does not train
+
+	// decoding: where this batch's keys and values go, and what its queries read
+	cache                             *Cache
+	decoding                          bool
+	cacheRows, cacheFirst, cacheCount kernels.Tensor
+}
+
+// NewPass plans a pass over at most tokens packed tokens, at most rows of them in the
+// loss. A training pass keeps every block's activations and owns the gradients.
+func NewPass(s *Student, tokens, rows int, training bool) (*Pass, error) {
+	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}}
+	blocks := 1
+	if training {
+		blocks = s.Layers
+	}
+	for range blocks {
+		p.layers = append(p.layers, p.plan.block(s.Config, tokens))
+	}
+	p.shared = p.plan.shared(s.Config, tokens, rows, training)
+	p.in = p.plan.input(tokens, rows, s.Context)
+	err := p.plan.err
+	if err == nil && training {
+		p.grads, err = newWeights(s.k, s.Config, kernels.Float32, kernels.Gradients)
+	}
+	if err != nil {
+		p.Close()
+		return nil, fmt.Errorf("model: a pass over %d tokens: %w", tokens, err)
+	}
+	return p, nil
+}
+
+// Close frees the pass's buffers and gradients.
+func (p *Pass) Close() {
+	p.plan.free()
+	if p.grads != nil {
+		p.k.Free(p.grads.arena)
+		p.grads = nil
+	}
+}
+
+// Gradients lists the gradients in the order and under the names of Student.Named.
+func (p *Pass) Gradients() []Named { return p.grads.named }
+
+// ZeroGradients starts a new optimizer step.
+func (p *Pass) ZeroGradients() { p.k.Zero(p.grads.arena) }
+
+// Forward computes the last hidden state of every token of the batch.
+func (p *Pass) Forward(b *Batch) {
+	if err := p.in.fits(b); err != nil {
+		panic(err.Error())
+	}
+	b.check(p.c)
+	p.in.upload(p.k, b, p.grads != nil, p.c.LearnedPositions)
+	p.run()
+}
+
+// run is the forward pass over the batch on the device.
+func (p *Pass) run() {
+	k, c, t := p.k, p.c, p.in.t
+	s := p.shared.first(t, p.in.n)
+	a := p.activations(0)
+	positions := kernels.Tensor{}
+	if c.LearnedPositions {
+		positions = p.in.positions.ColRange(0, t)
+	}
+	k.Embed(a.x, p.w.embed, p.in.ids.ColRange(0, t), p.w.pos, positions)
+	k.Norm(a.h1, a.stats1, a.x, c.norm(p.w.blocks[0].norm1))
+	for layer := range c.Layers {
+		p.forward(layer, a, s)
+		if layer+1 < c.Layers {
+			next := p.activations(layer + 1)
+			k.AddNorm(next.h1, next.stats1, next.x, a.mid, s.delta, c.norm(p.w.blocks[layer+1].norm1))
+			a = next
+		}
+	}
+	k.AddNorm(s.hidden, s.statsF, s.final, a.mid, s.delta, c.norm(p.w.norm))
+}
+
+// activations returns a block's buffers for the tokens of the current batch.
+func (p *Pass) activations(layer int) activations {
+	return p.layers[layer%len(p.layers)].first(p.c, p.in.t)
+}
+
+// Loss computes the log-probabilities of the batch's targets, nothing else.
+func (p *Pass) Loss() {
+	p.head(false)
+}
+
+// LossBackward computes the log-probabilities of the batch's targets and adds the
+// gradients of −Σ weight·logprob to those of the parameters.
+func (p *Pass) LossBackward() {
+	p.head(true)
+	p.backwardFromHidden()
+}
+
+// head runs the language-model head and the loss over the trained rows; with backward it
+// leaves the gradient of the last hidden state in shared.dh, where other losses may add
+// theirs before backwardFromHidden.
+func (p *Pass) head(backward bool) {
+	k, n := p.k, p.in.n
+	s := p.shared.first(p.in.t, n)
+	rows := p.in.rows.ColRange(0, n)
+	targets, weights := p.in.targets.ColRange(0, n), p.in.weights.ColRange(0, n)
+	k.GatherRows(s.rows, s.hidden, rows)
+	if !backward {
+		k.HeadCrossEntropy(s.logprobs, kernels.Tensor{}, kernels.Tensor{}, s.rows, p.w.head, targets, weights, s.logits)
+		return
+	}
+	k.HeadCrossEntropy(s.logprobs, s.drows, p.grads.head, s.rows, p.w.head, targets, weights, s.logits)
+	k.Zero(s.dh)
+	k.ScatterRows(s.dh, s.drows, rows)
+}
+
+// backwardFromHidden carries the gradient of the last hidden state down to the embedding.
+func (p *Pass) backwardFromHidden() {
+	k, c, g := p.k, p.c, p.grads
+	s := p.shared.first(p.in.t, p.in.n)
+	k.NormBackward(s.dx, g.norm.weight, g.norm.bias, s.dh, s.final, s.statsF, c.norm(p.w.norm), false)
+	for layer := c.Layers - 1; layer >= 0; layer-- {
+		p.backward(layer, p.activations(layer), s, &g.blocks[layer])
+	}
+	k.EmbedBackward(g.embed, s.dx, p.in.tokens)
+	if c.LearnedPositions {
+		k.EmbedBackward(g.pos, s.dx, p.in.positionG)
+	}
+}
+
+// LogProbs waits for the device and returns the log-probability of every target of the
+// batch, in dst's memory when it is large enough.
+func (p *Pass) LogProbs(dst []float32) ([]float32, error) {
+	n := p.in.n
+	if cap(dst) < n {
+		dst = make([]float32, n)
+	}
+	dst = dst[:n]
+	return dst, p.k.Download(dst, p.shared.logprobs.ColRange(0, n))
+}
+
+// Logits writes the logits of the batch's rows (the tokens listed in Batch.Rows) to dst.
+//
+//	dst (N, V)
+func (p *Pass) Logits(dst kernels.Tensor) {
+	n := p.in.n
+	s := p.shared.first(p.in.t, n)
+	p.k.GatherRows(s.rows, s.hidden, p.in.rows.ColRange(0, n))
+	p.k.Linear(dst, s.rows, p.w.head, kernels.Tensor{})
+}
