@@ -46,7 +46,7 @@ type TrainOptions struct {
 	Seed                 int    `key:"seed" help:"seed of fresh weights and of the order of rows"`
 	ReportTo             string `key:"report_to" help:"tensorboard or none"`
 	ResumeFromCheckpoint string `key:"resume_from_checkpoint" help:"checkpoint folder to continue from, or auto for the newest whole one in output_dir"`
-	DryRun               bool   `key:"dry-run" help:"load, validate and show ten rendered rows with their masks; train nothing"`
+	DryRun               bool   `key:"dry_run" help:"load, validate and show ten rendered rows with their masks; train nothing"`
 
 	// Command is how the run was started, for the model card.
 	Command string

@@ -38,6 +38,9 @@ func (t *Trainer) openRecords() (err error) {
 	}
 	t.records = r
 	if _, err = checkpoint.Clean(dir); err == nil {
+		err = refuseLater(dir, t.state.GlobalStep)
+	}
+	if err == nil {
 		r.log, err = runlog.OpenTrainerLog(filepath.Join(dir, "trainer_log.jsonl"), t.state.GlobalStep)
 	}
 	if err == nil && t.o.ReportTo == "tensorboard" {
@@ -158,7 +161,7 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 	o := reflect.ValueOf(t.o)
 	for i := range o.NumField() {
 		key := o.Type().Field(i).Tag.Get("key")
-		if key != "" && !o.Field(i).IsZero() && key != "dry-run" {
+		if key != "" && !o.Field(i).IsZero() && key != "dry_run" {
 			c.Hyperparameters = append(c.Hyperparameters, runlog.Field{Name: key, Value: fmt.Sprint(o.Field(i).Interface())})
 		}
 	}

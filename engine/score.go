@@ -20,13 +20,16 @@ type Score struct {
 // scoreTokens is about how many tokens one scoring pass takes.
 const scoreTokens = 1024
 
-// ScoreRows computes the log-probability of every completion token of every row, calls
-// emit in the order of the rows and returns the rejects. A row beyond the student's
+// ScoreRows computes the log-probability of every completion token of every row (of the
+// first limit rows when limit is positive), calls emit in the order of the rows and returns the rejects. A row beyond the student's
 // context is an error.
-func ScoreRows(s *Student, path string, emit func(Score) error) (data.Rejects, error) {
+func ScoreRows(s *Student, path string, limit int, emit func(Score) error) (data.Rejects, error) {
 	rows, err := readRows(path)
 	if err != nil {
 		return data.Rejects{}, err
+	}
+	if limit > 0 {
+		rows = rows[:min(limit, len(rows))]
 	}
 	examples, rejects, err := data.EncodeAll(rows, s.Text, data.Options{
 		EncodeOptions: data.EncodeOptions{CompletionOnly: true}, MaxLength: s.Context,

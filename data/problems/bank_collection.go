@@ -16,23 +16,23 @@ var (
 		"{S} [buys|orders|picks up] {k more}. => [buying|ordering|picking up] {k more}",
 		"{S} [gets|receives] {k more} from {his} {rel}. => [getting|receiving] {k more} from {his} {rel}",
 		"Then {s} [finds|wins|earns] {k more}. => [finding|winning|earning] {k more}",
-		"{P} {rel} [gives|brings|sends] {him} {k more}. => getting {k more}[| that way| as a present]",
+		"{P} {rel} [gives|brings|sends] {him} {k more}. => getting {k more} from {his} {rel}",
 		"The next [day|morning], {s} buys {k more}. => buying {k more} the next [day|morning]",
 		"{S} [trades an old toy|swaps a book] for {k more}. => [trading a toy|swapping a book] for {k more}",
 		"As a [reward|prize], {s} is given {k more}. => being given {k more} as a [reward|prize]",
-		"{S} [adds {k more} to the pile|puts {k more} in the bag]. => adding {k more}[| to the bag]",
-		"{B} [hands|gives|lends] {him} {k more}. => getting {k more} from {B}[| later|, too]",
+		"{S} [adds {k more} to the pile|puts {k more} in the bag]. => adding {k more} to the [pile|bag]",
+		"{B} [hands|gives|lends] {him} {k more}. => getting {k more} from {B}",
 	)
 	loseWordings = newBank("lose",
 		"{S} [gives|hands] {k n} to {his} {rel}. => [giving|handing] {k n} to {his} {rel}",
-		"{S} [sells|gives away|drops and loses] {k n}. => [selling|giving away|losing] {k n}",
+		"{S} [sells|gives away|accidentally loses] {k n}. => [selling|giving away|losing] {k n}",
 		"Then {s} [gives|sells] {k n} to {B}. => [giving|selling] {k n} to {B}",
 		"{S} [trades|swaps] {k n} for a toy. => [trading|swapping] {k n} for a toy",
 		"{S} [misplaces|loses] {k n} on the way home. => [misplacing|losing] {k n}",
 		"edible: {S} [eats|uses up] {k n}. => [eating|using up] {k n}",
 		"thing: {S} [throws away|donates] {k n}. => [throwing away|donating] {k n}",
 		"{P} {rel} [takes|borrows] {k n}. => [giving up|lending] {k n}",
-		"Sadly, {k are} [lost|stolen|ruined]. => losing {k n}[| that way| by accident]",
+		"Sadly, {k are} [lost|stolen|ruined]. => losing {k n}",
 		"{S} leaves {k n} at [school|the park]. => leaving {k n} at [school|the park]",
 	)
 	timesWordings = newBank("times",
@@ -42,12 +42,12 @@ var (
 		"{P} [kind|generous] {rel} brings so many {n} that {A} then has {f} as many. => [meeting the kind|thanking the generous] {rel}",
 		"After a trip to the [fair|market], {s} has {f} as many {n} as before. => the trip to the [fair|market]",
 		"By the end of the [week|month], {s} has {f} as many {n}. => the end of the [week|month]",
-		"Then {s} [multiplies the number of {n} by {d}|increases the number of {n} to {d} times what it was]. => [multiplying|increasing] the number of {n}",
+		"{S} [trades well|works hard] and soon has {f} as many {n}. => [trading well|working hard]",
 	)
 	shareWordings = newBank("share",
 		"{S} [splits|sorts|divides] the {n} into {d} equal piles and keeps only one pile. => keeping one of {d} equal [piles|heaps|parts]",
 		"{S} puts the {n} into {d} equal [bags|boxes] and keeps only one of them. => keeping one of {d} [bags|boxes]",
-		"{S} divides the {n} [equally|evenly] among {d} people, {himself} included. => dividing them [equally|evenly] among {d} people",
+		"{S} divides the {n} [equally|evenly] {among} {d} people, {himself} included. => dividing them [equally|evenly] {among} {d} people",
 		"{S} keeps only {part} of the {n} and [gives the rest away|sells the rest]. => [keeping|saving] only {part} of the {n}",
 		"{S} [gives away|sells] all but {part} of the {n}. => [giving away|selling] all but {part} of the {n}",
 		"Only {part} of the {n} [stay|remain] with {A}; the others go to {his} {rel}. => keeping [only|just] {part} of the {n}",
@@ -84,11 +84,18 @@ var (
 		"What number of {n} did {A} [start|begin] with?",
 	)
 
+	otherOwnerWordings = newBank("other owner",
+		"A [classmate|neighbor|cousin] named {A} has {k n}.",
+		"{A}, a [friend|classmate|teammate], [has|owns|counts] {k n}.",
+		"{A} [has|owns|keeps] {k n} as well.",
+		"In another [house|street|town], {A} has {k n}.",
+	)
+
 	// Short statements of the terse style.
 	terseStarts    = newBank("terse start", "{A} has {k n}.")
-	terseGains     = newBank("terse gain", "{A} [buys|gets|finds] {k n}.")
-	terseLosses    = newBank("terse lose", "{A} [sells|loses|eats] {k n}.")
-	terseTimes     = newBank("terse times", "Then {A} has {d} times as many.")
-	terseShares    = newBank("terse share", "{A} keeps one of {d} equal parts.")
+	terseGains     = newBank("terse gain", "{A} [buys|gets|finds] {k n}. => [buying|getting|finding] {k n}")
+	terseLosses    = newBank("terse lose", "{A} [sells|loses|eats] {k n}. => [selling|losing|eating] {k n}")
+	terseTimes     = newBank("terse times", "Then {A} has {d} times as many. => reaching {d} times as many")
+	terseShares    = newBank("terse share", "{A} keeps one of {d} equal parts. => keeping one of {d} equal parts")
 	terseQuestions = newBank("terse question", "How many {n} does {A} have now?")
 )

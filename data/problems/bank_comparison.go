@@ -68,7 +68,7 @@ var (
 		"What is the [total|combined] number of {n} that {all} {vs}?",
 		"Counting {all} together, how many {n} {auxs} they {base}?",
 		"What is the sum of the {n} that {all} {vs}?",
-		"[Find|Work out] the total number of {n} that {all} {vs}.",
+		"[Find|Work out|Calculate] the total number of {n} that {all} {vs}.",
 	)
 	differenceQuestions = newBank("question of a difference",
 		"How many more {n} {aux} {B} {base} than {A}?",
@@ -101,7 +101,7 @@ var (
 		"{A} is younger than {B} by {k y}.",
 		"When {A} was born, {B} was {k y} old.",
 		"Compared with {A}, {B} is {k y} older.",
-		"The age of {B} is the age of {A} plus {k}[| years].",
+		"The age of {B} is [the age of {A}|that of {A}] plus {k}.",
 	)
 	youngerWordings = newBank("younger",
 		"{B} is {k y} younger than {A}.",
@@ -112,7 +112,7 @@ var (
 		"{A} is older than {B} by {k y}.",
 		"When {B} was born, {A} was {k y} old.",
 		"Compared with {A}, {B} is {k y} younger.",
-		"The age of {B} is the age of {A} minus {k}[| years].",
+		"The age of {B} is [the age of {A}|that of {A}] minus {k}.",
 	)
 	timesAsOldWordings = newBank("times as old",
 		"{B} is {f} as old as {A}.",

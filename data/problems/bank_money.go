@@ -35,8 +35,14 @@ var (
 		"{S} [buys|takes|wants|orders] {k n}.",
 		"{S} puts {k n} in the [cart|bag].",
 		"{S} [asks for|pays for|chooses] {k n}.",
-		"The [list|order] of {A} says {k n}.",
+		"The [shopping list says|order is for] {k n}.",
 		"{S} needs {k n}[| at home].",
+	)
+	notBoughtWordings = newBank("not bought",
+		"A {n1} costs ${k}, but {A} does not [buy|need|want|take] one.",
+		"{A} [looks at|likes|picks up] a {n1} for ${k} but does not buy it.",
+		"There is also a {n1} for ${k}, which {A} [puts back|does not take|leaves there].",
+		"The {n} at ${k} each are too [pricey|expensive] for {A}.",
 	)
 	couponWordings = newBank("coupon",
 		"A coupon takes ${k} off the [total|price|bill].",
@@ -58,7 +64,7 @@ var (
 	)
 	splitWordings = newBank("split",
 		"{A} and {d1} [split|share] the bill equally.",
-		"The [bill|cost|price] is split equally among {d} people.",
+		"The [bill|cost|price] is split equally {among} {d} people.",
 		"{d} people, {A} among them, [share|split] the cost equally.",
 		"{d} friends pay equal parts of the [bill|cost].",
 		"The [bill|cost] is divided evenly by {d} people.",
@@ -67,8 +73,8 @@ var (
 		"How much does {A} [pay|spend] [in total|altogether]?",
 		"How many dollars does {A} [pay|spend]?",
 		"What does {A} pay [in all|altogether], in dollars?",
-		"What is the [total|whole] price in dollars?",
-		"[Find|Work out] the total price in dollars.",
+		"How much money does {A} have to pay[|, all in all]?",
+		"[Find|Work out] how many dollars {A} pays.",
 		"How much money does {A} [need|spend]?",
 	)
 	changeQuestions = newBank("question of change",
@@ -82,7 +88,7 @@ var (
 	splitQuestions = newBank("question of a part",
 		"How much does each [pay|of them pay|person pay]?",
 		"How many dollars does [each|each of them|every one] pay?",
-		"What is the [part|share] of each, in dollars?",
+		"What is the [share|part] that each has to pay, in dollars?",
 		"[Find|Work out] how much each one has to pay.",
 		"How much money does [each|every] one of them owe?",
 	)

@@ -7,7 +7,7 @@ var (
 		"On {day}, {s} {v} {k n} [an|per|every] hour.",
 		"On {day}, {s} {v} at a rate of {k n} [an|per] hour.",
 		"{S} {v} {k n} [an|per|every|each] hour on {day}.",
-		"{day} comes, and {s} {v} {k n} [an|per|every] hour.",
+		"As for {day}, {s} {v} {k n} [an|per|every] hour.",
 	)
 	rateUpWordings = newBank("faster",
 		"On {day}, {s} {v} {k more} [an|per|every] hour than on {prev}.",
@@ -83,7 +83,7 @@ var (
 		"There are {k n} in the storeroom of {w}.",
 		"{W} has a [stock|supply|store] of {k n}.",
 		"{W} [buys|orders|keeps] {k n}.",
-		"At first, there are {k n} in {w}.",
+		"At first, there are {k n} at {w}.",
 	)
 	usedWordings = newBank("used",
 		"{W} uses {k n} on {day}. => {k are} used on {day}",

@@ -1,6 +1,10 @@
 package problems
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // distractors are statements that the answer never needs. The gerund part is
 // the useless sub-question that asks for it. {A} is somebody new to the story.
@@ -41,21 +45,53 @@ func (s *story) distractorCount() int {
 	return whole
 }
 
-// distract inserts one distractor somewhere after the first statement.
+// bystander is a distractor: a statement with one number that the answer does
+// not need, and the useless sub-question that asks for something it tells.
+type bystander struct {
+	told   statement
+	value  int // the number it states
+	ask    string
+	answer int
+}
+
+// distract inserts one distractor somewhere after the first statement: half of
+// the time one of the story's own, if it has any.
 func (s *story) distract(list []statement) []statement {
+	var d bystander
+	if last := len(s.near) - 1; last >= 0 && s.chance(0.5) {
+		d, s.near = s.near[last], s.near[:last]
+	} else {
+		d = s.stranger(list)
+	}
+	s.given("distractor", d.value)
+	s.useless = append(s.useless, d)
+	places := []int{len(list)} // not inside a block
+	for at := 1; at < len(list); at++ {
+		if list[at].fixed || list[at].block != list[at-1].block {
+			places = append(places, at)
+		}
+	}
+	at := pick(s, places)
+	return slices.Insert(slices.Clone(list), at, d.told)
+}
+
+// stranger draws a distractor that has nothing to do with the story.
+func (s *story) stranger(list []statement) bystander {
 	w := s.wording(distractors, "")
 	for tries := 0; tries < 20 && s.clashes(w.text, list); tries++ {
 		w = s.wording(distractors, "")
 	}
-	who := s.person()
-	k := s.between(3, 14)
-	thing := pick(s, distractorThings)
-	v := who.slots().with("k", noun{}.amounts(k)["k"], "k o", thing.count(k), "o", thing.many)
-	s.given("distractor", k)
-	s.useless = append(s.useless, statement{text: w.gerund, vars: v})
-	at := s.between(1, len(list))
-	out := append([]statement{}, list[:at]...)
-	return append(append(out, statement{text: w.text, vars: v}), list[at:]...)
+	k, thing := s.between(3, 14), pick(s, distractorThings)
+	v := s.person().slots().with("k", fmt.Sprint(k), "k o", thing.count(k), "o", thing.many)
+	return bystander{statement{text: w.text, vars: v, block: -1}, k, v.fill(w.gerund), k}
+}
+
+// bystander keeps a distractor of the story's own for distract.
+func (s *story) bystander(b *bank, v vars, value int, ask string, answer int) {
+	if s.c.Distractors > 0 {
+		w := s.wording(b, "")
+		s.near = append(s.near, bystander{statement{text: w.text, vars: v, block: -1}, value, v.fill(ask), answer})
+	}
 }
 
 // clashes says whether a distractor was told already or could be taken for a

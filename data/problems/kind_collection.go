@@ -69,7 +69,7 @@ func (s *story) eventVars(who person, item noun, amount int) vars {
 	v["B"], v["rel"] = s.cast[0].name, pick(s, relatives)
 	v["d"] = fmt.Sprint(amount)
 	if amount >= 2 && amount <= 10 {
-		v["f"], v["part"] = times(amount), fraction(amount)
+		v["f"], v["part"], v["among"] = times(amount), fraction(amount), among(amount)
 		v["d1"] = noun{"friend", "friends"}.count(amount - 1)
 	}
 	return v
@@ -77,7 +77,7 @@ func (s *story) eventVars(who person, item noun, amount int) vars {
 
 // planCollection follows one person's things through a number of events.
 func planCollection(s *story, steps int) bool {
-	s.ordered = true
+	s.inTime = true
 	who := s.person()
 	class := pick(s, []string{"edible", "thing"})
 	item := pick(s, collectionItems[class])
@@ -106,8 +106,16 @@ func planCollection(s *story, steps int) bool {
 		}
 		s.explain(now, item, v, say, pick(s, []string{"How many {n} does {A} have after {after}?", "After {after}, how many {n} does {A} have?"}))
 	}
+	s.otherOwner(item)
 	s.question(questions, who.slots().with("n", item.many))
 	return true
+}
+
+// otherOwner offers a distractor: somebody else's things of the same sort.
+func (s *story) otherOwner(item noun) {
+	k := s.between(2, s.c.MaxStart)
+	v := s.eventVars(s.person(), item, k)
+	s.bystander(otherOwnerWordings, v, k, "How many {n} does {A} have?", k)
 }
 
 // inverse is the operation that undoes another.
@@ -115,7 +123,7 @@ var inverse = map[string]string{Add: Subtract, Subtract: Add, Multiply: Divide, 
 
 // planBackward tells a collection whose start is unknown and whose end is known.
 func planBackward(s *story, steps int) bool {
-	s.ordered = true
+	s.inTime = true
 	who := s.person()
 	class := pick(s, []string{"edible", "thing"})
 	item := pick(s, collectionItems[class])
@@ -141,6 +149,7 @@ func planBackward(s *story, steps int) bool {
 		say := pick(s, []string{"Before {after}, {A} had {=n}.", "{A} had {=n} before {after}."})
 		s.explain(now, item, v, say, "How many {n} did {A} have before {after}?")
 	}
+	s.otherOwner(item)
 	s.question(backwardQuestions, who.slots().with("n", item.many))
 	return true
 }

@@ -58,16 +58,20 @@ func (s *story) relate(from counted, banks relationBanks, thing noun, v vars, sa
 	if !ok {
 		return counted{}, false
 	}
-	told := v.with("A", from.who.name, "B", who.name, "k y", noun{"year", "years"}.count(c.amount))
-	for k, x := range thing.amounts(c.amount) {
-		told[k] = x
-	}
+	told := withAmounts(v.with("A", from.who.name, "B", who.name, "k y", noun{"year", "years"}.count(c.amount)), thing, c.amount)
 	if c.op == Multiply || c.op == Divide {
 		told["f"], told["part"], told["d"] = times(c.amount), fraction(c.amount), fmt.Sprint(c.amount)
 	}
 	s.tell(banks[c.op], person{}, told)
 	s.explain(node, thing, told, say, ask)
 	return counted{who, node}, true
+}
+
+// otherRelated offers a distractor: a further person whose number nobody needs.
+func (s *story) otherRelated(chain []counted, b *bank, thing noun, v vars, ask string) {
+	from, k := pick(s, chain), s.between(2, min(s.c.MaxAddend, 12))
+	told := v.with("A", from.who.name, "B", s.person().name, "k y", noun{"year", "years"}.count(k))
+	s.bystander(b, withAmounts(told, thing, k), k, ask, s.value(from.node)+k)
 }
 
 // listing joins names: "A, B and C".
@@ -85,17 +89,12 @@ func listing(people []counted) string {
 func planComparison(s *story, steps int) bool {
 	theme := pick(s, comparisonThemes)
 	thing := pick(s, theme.things)
-	s.nouns = append(s.nouns, thing)
 	v := vars{"v": theme.verb, "vs": theme.verbs, "hadv": theme.hadv, "aux": theme.aux, "auxs": theme.auxs, "base": theme.base, "n": thing.many, "n1": thing.one}
 
 	first := counted{who: s.person()}
 	start := s.between(2, s.c.MaxStart)
 	first.node = s.given(thing.many+" of "+first.who.name, start)
-	told := v.with("A", first.who.name)
-	for k, x := range thing.amounts(start) {
-		told[k] = x
-	}
-	s.tell(hasWordings, person{}, told)
+	s.tell(hasWordings, person{}, withAmounts(v.with("A", first.who.name), thing, start))
 	chain := []counted{first}
 
 	ending := pick(s, []string{"one", "one", "total", "difference"})
@@ -115,14 +114,11 @@ func planComparison(s *story, steps int) bool {
 		second := counted{who: s.person()}
 		k := s.between(2, s.c.MaxStart)
 		second.node = s.given(thing.many+" of "+second.who.name, k)
-		told := v.with("A", second.who.name)
-		for k, x := range thing.amounts(k) {
-			told[k] = x
-		}
 		s.newBlock()
-		s.tell(hasWordings, person{}, told)
+		s.tell(hasWordings, person{}, withAmounts(v.with("A", second.who.name), thing, k))
 		chain = append(chain, second)
 	}
+	s.otherRelated(chain, moreWordings, thing, v, "How many {n} {aux} {B} {base}?")
 	return s.endComparison(ending, chain, thing, v)
 }
 
@@ -189,6 +185,7 @@ func planAge(s *story, steps int) bool {
 			return false
 		}
 	}
+	s.otherRelated([]counted{first, last}, olderWordings, year, nil, "How old is {B}?")
 	v := vars{"B": last.who.name}
 	if !later {
 		s.question(ageQuestions, v)

@@ -83,7 +83,11 @@ func planGroups(s *story, steps int) bool {
 		return false
 	}
 	if !p.shelves {
-		s.question(totalQuestions, place)
+		if p.after > 0 {
+			s.question(endQuestions, place)
+		} else {
+			s.question(totalQuestions, place)
+		}
 		return true
 	}
 	return s.shelves(now, place, thing)
@@ -107,18 +111,14 @@ func (s *story) groupProduct(place vars, container, thing noun) (int, bool) {
 
 // placeEvents adds and takes away things, in the order of time.
 func (s *story) placeEvents(now, count int, place vars, thing noun) (int, bool) {
-	s.newBlock()
+	s.inTime = true
 	for range count {
 		c := s.drawPlain(s.value(now))
 		b := deliveredWordings
 		if c.op == Subtract {
 			b = soldWordings
 		}
-		v := place
-		for k, x := range thing.amounts(c.amount) {
-			v = v.with(k, x)
-		}
-		s.ordered = true
+		v := withAmounts(place, thing, c.amount)
 		v = v.with("after", v.fill(s.tell(b, person{}, v).gerund))
 		next, ok := s.compute(thing.many+" then", c.op, now, s.given(b.name, c.amount))
 		if !ok {
@@ -146,8 +146,8 @@ func (s *story) shelves(now int, place vars, thing noun) bool {
 	if !ok {
 		return false
 	}
-	s.ordered = true
-	v := place.with("d", fmt.Sprint(d), "D", fmt.Sprint(d))
+	s.inTime = true
+	v := place.with("d", fmt.Sprint(d))
 	s.tell(shelfWordings, person{}, v)
 	node, ok := s.compute(thing.many+" on each shelf", Divide, now, s.given("shelves", d))
 	if !ok {
@@ -180,7 +180,7 @@ var (
 // planSharing gathers things, shares them equally, follows each share, and may
 // count all shares again.
 func planSharing(s *story, steps int) bool {
-	s.ordered = true
+	s.inTime = true
 	who, thing, receiver := pick(s, elders), pick(s, sharingThings), pick(s, sharingReceivers)
 	before := s.between(0, (steps-1)/2)
 	after := steps - 1 - before
@@ -200,7 +200,7 @@ func planSharing(s *story, steps int) bool {
 	if !ok {
 		return false
 	}
-	people = people.with("d", fmt.Sprint(d), "D", fmt.Sprint(d))
+	people = people.with("d", fmt.Sprint(d), "among", among(d))
 	s.tell(dealWordings, who, people)
 	sharers := s.given(receiver.many, d)
 	if now, ok = s.compute(thing.many+" of each", Divide, now, sharers); !ok {
@@ -241,13 +241,4 @@ func (s *story) sharingEvents(now, count int, who person, people vars, thing nou
 		s.explain(now, thing, v, say, ask)
 	}
 	return now, true
-}
-
-// withAmounts adds the slots of an amount, but keeps {d} and {r}.
-func withAmounts(v vars, thing noun, k int) vars {
-	v = v.with()
-	for slot, x := range thing.amounts(k) {
-		v[slot] = x
-	}
-	return v
 }

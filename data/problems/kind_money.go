@@ -27,6 +27,8 @@ func planMoney(s *story, steps int) bool {
 		}
 		costs = append(costs, cost)
 	}
+	k, other := s.between(3, 20), things[parts]
+	s.bystander(notBoughtWordings, v.with("n", other.many, "n1", other.one, "k", fmt.Sprint(k)), k, "How much does a {n1} cost?", k)
 	now := costs[0]
 	if parts > 1 {
 		if now, ok = s.compute("total price", Add, costs...); !ok {
@@ -71,6 +73,7 @@ func (s *story) purchase(thing, last noun, before int, changed bool, who person,
 
 // payment ends the story: the price alone, a coupon, change, a split bill.
 func (s *story) payment(now, tail int, who person, v vars) bool {
+	s.inTime = true
 	ending := pick(s, []string{"change", "split"})
 	if ending == "split" && !s.c.allows(Divide) {
 		ending = "change"
@@ -80,7 +83,6 @@ func (s *story) payment(now, tail int, who person, v vars) bool {
 	}
 	if tail == 2 || tail == 1 && ending == "price" {
 		k := s.between(2, min(s.c.MaxAddend, s.value(now)/2))
-		s.newBlock()
 		v = v.with("k", fmt.Sprint(k))
 		s.tell(couponWordings, who, v)
 		less, ok := s.compute("price after the discount", Subtract, now, s.given("discount", k))
@@ -106,7 +108,6 @@ func (s *story) change(now int, who person, v vars) bool {
 	if paid > s.c.MaxValue {
 		return false
 	}
-	s.newBlock()
 	v = v.with("k", fmt.Sprint(paid))
 	s.tell(paymentWordings, who, v)
 	left, ok := s.compute("change", Subtract, s.given("money", paid), now)
@@ -124,8 +125,7 @@ func (s *story) split(now int, who person, v vars) bool {
 	if !ok {
 		return false
 	}
-	s.newBlock()
-	v = v.with("d", fmt.Sprint(d), "d1", noun{"friend", "friends"}.count(d-1))
+	v = v.with("d", fmt.Sprint(d), "among", among(d), "d1", noun{"friend", "friends"}.count(d-1))
 	s.tell(splitWordings, who, v)
 	part, ok := s.compute("part of each", Divide, now, s.given("people", d))
 	if !ok {

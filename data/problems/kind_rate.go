@@ -138,7 +138,7 @@ func (s *story) rateGoal(now, tail int, who person, thing noun, v vars) bool {
 		s.question(goalQuestions, v)
 		return true
 	}
-	s.ordered = true
+	s.inTime = true
 	v = v.with("d", fmt.Sprint(d))
 	s.tell(restWordings, who, v)
 	each, ok := s.compute(thing.many+" a day", Divide, rest, s.given("days", d))
@@ -152,14 +152,14 @@ func (s *story) rateGoal(now, tail int, who person, thing noun, v vars) bool {
 
 // leftoverThemes are places that use things up.
 var (
-	leftoverPlaces = []string{"the hotel", "the restaurant", "the camp", "the office", "the club", "the hospital", "the kitchen", "the school"}
+	leftoverPlaces = []string{"the hotel", "the restaurant", "the camp", "the office", "the club", "the hospital", "the cafeteria", "the school"}
 	leftoverThings = parseNouns("candle candles, napkin napkins, towel towels, paper_cup paper_cups, light_bulb light_bulbs, egg eggs, bottle bottles, notepad notepads")
 	leftoverBoxes  = parseNouns("box boxes, crate crates, carton cartons, case cases")
 )
 
 // planLeftover follows a supply that is used up day by day.
 func planLeftover(s *story, steps int) bool {
-	s.ordered = true
+	s.inTime = true
 	place, thing := pick(s, leftoverPlaces), pick(s, leftoverThings)
 	v := vars{"w": place, "W": capital(place), "n": thing.many}
 	var now int
@@ -174,15 +174,16 @@ func planLeftover(s *story, steps int) bool {
 		now = s.given("supply of "+thing.many, k)
 		s.tell(supplyWordings, person{}, withAmounts(v, thing, k))
 	}
+	anyUsed := false
 	for day := 0; steps > 0; day++ {
-		used := min(s.c.MaxAddend, s.value(now)-2)
+		used, days := min(s.c.MaxAddend, s.value(now)-2), 0
 		switch {
 		case steps > 1 && used >= 4 && s.chance(0.5):
-			now, ok = s.usedDaily(now, used, v, thing)
-			steps -= 2
-		case used >= 2 && s.chance(0.8):
+			now, days, ok = s.usedDaily(now, used, v, thing)
+			steps, day, anyUsed = steps-2, day+days-1, true
+		case used >= 2 && (!anyUsed || s.chance(0.8)):
 			now, ok = s.usedOnce(now, used, v.with("day", weekdays[day%7]), thing)
-			steps--
+			steps, anyUsed = steps-1, true
 		default:
 			now, ok = s.restock(now, v, thing)
 			steps--
@@ -190,6 +191,9 @@ func planLeftover(s *story, steps int) bool {
 		if !ok {
 			return false
 		}
+	}
+	if !anyUsed {
+		return false
 	}
 	s.question(leftQuestions, v)
 	return true
@@ -208,22 +212,22 @@ func (s *story) usedOnce(now, most int, v vars, thing noun) (int, bool) {
 }
 
 // usedDaily takes m a day for b days: a product, then the difference.
-func (s *story) usedDaily(now, most int, v vars, thing noun) (int, bool) {
-	b := s.between(2, min(s.c.MaxFactor, most/2))
+func (s *story) usedDaily(now, most int, v vars, thing noun) (left, b int, ok bool) {
+	b = s.between(2, min(s.c.MaxFactor, most/2))
 	m := s.between(2, most/b)
 	v = v.with("b", fmt.Sprint(b), "m n", thing.count(m))
 	s.tell(dailyWordings, person{}, v)
 	perDay, days := s.given(thing.many+" a day", m), s.given("days", b)
 	used, ok := s.compute(thing.many+" used", Multiply, perDay, days)
 	if !ok {
-		return 0, false
+		return 0, b, false
 	}
 	s.explain(used, thing, v, pick(s, []string{"In {b} days, {w} uses {=n}.", "In {b} days, this takes {=n}."}), "How many {n} does {w} use in these {b} days?")
-	next, ok := s.compute(thing.many+" left", Subtract, now, used)
+	left, ok = s.compute(thing.many+" left", Subtract, now, used)
 	if ok {
-		s.explain(next, thing, v, pick(s, []string{"After these days, {w} has {=n} left.", "That leaves {=n}."}), "How many {n} are left after these {b} days?")
+		s.explain(left, thing, v, pick(s, []string{"After these days, {w} has {=n} left.", "That leaves {=n}."}), "How many {n} are left after these {b} days?")
 	}
-	return next, ok
+	return left, b, ok
 }
 
 // restock adds to the supply.

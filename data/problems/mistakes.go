@@ -72,7 +72,7 @@ func (s *story) mixUseless(p *Problem) {
 	sub := data.Subquestion{Question: pick(s, unanswerable), Answer: "The problem does not say.", Usefulness: &useless}
 	if len(s.useless) > 0 {
 		told := pick(s, s.useless)
-		sub.Question, sub.Answer = capital(told.vars.fill(told.text)), told.vars["k"]
+		sub.Question, sub.Answer = capital(told.ask), strconv.Itoa(told.answer)
 	}
 	at := s.rng.IntN(len(p.Subquestions) + 1)
 	p.Subquestions = append(p.Subquestions[:at:at], append([]data.Subquestion{sub}, p.Subquestions[at:]...)...)

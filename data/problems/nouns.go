@@ -33,6 +33,15 @@ func (n noun) amounts(k int) vars {
 	}
 }
 
+// withAmounts adds the slots of k of a thing.
+func withAmounts(v vars, thing noun, k int) vars {
+	v = v.with()
+	for slot, x := range thing.amounts(k) {
+		v[slot] = x
+	}
+	return v
+}
+
 // parseNouns reads "apple apples, box boxes"; an underscore stands for a blank.
 func parseNouns(list string) []noun {
 	var out []noun
@@ -90,6 +99,14 @@ func times(k int) string {
 		return "three times"
 	}
 	return fmt.Sprintf("%d times", k)
+}
+
+// among is the preposition before k people who share.
+func among(k int) string {
+	if k == 2 {
+		return "between"
+	}
+	return "among"
 }
 
 // fraction writes one k-th: half, a third, one fifth.

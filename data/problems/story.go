@@ -16,12 +16,12 @@ type story struct {
 	steps      []step
 	ask        statement // the question at the end
 
-	cast    []person // people who have not appeared yet
-	nouns   []noun   // things that the story is about; distractors avoid them
-	topic   string   // what distractors must not speak of, such as "age"
-	block   int      // number of the block that tell adds to
-	ordered bool     // told in time: Shuffle leaves it alone
-	useless []statement
+	cast    []person    // people who have not appeared yet
+	topic   string      // what distractors must not speak of, such as "age"
+	block   int         // number of the block that tell adds to
+	inTime  bool        // from here on told in time: Shuffle leaves it alone
+	near    []bystander // distractors that fit the story closely, not told yet
+	useless []bystander // distractors that were told
 }
 
 // statement is a sentence whose subject is settled once the order is known.
@@ -30,6 +30,7 @@ type statement struct {
 	vars  vars
 	who   person // the subject that "{S}" and "{s}" stand for; may be empty
 	block int    // statements of one block stay together, in order
+	fixed bool   // told in time: stays behind the others, in order
 }
 
 // step is one operation of the solution, as text around its equation.
@@ -122,7 +123,7 @@ func (s *story) tell(b *bank, who person, v vars) wording {
 // tellOf is tell with the wordings that suit a class of items.
 func (s *story) tellOf(b *bank, class string, who person, v vars) wording {
 	w := s.wording(b, class)
-	s.statements = append(s.statements, statement{w.text, v, who, s.block})
+	s.statements = append(s.statements, statement{w.text, v, who, s.block, s.inTime})
 	return w
 }
 
@@ -140,7 +141,7 @@ func (s *story) question(b *bank, v vars) {
 // text is the whole question: statements in their final order, then the ask.
 func (s *story) text() string {
 	list := s.statements
-	if s.c.Shuffle && !s.ordered {
+	if s.c.Shuffle {
 		list = s.shuffled(list)
 	}
 	for range s.distractorCount() {
@@ -149,10 +150,14 @@ func (s *story) text() string {
 	return s.render(append(list, s.ask))
 }
 
-// shuffled permutes the blocks of statements.
+// shuffled permutes the blocks of statements that are not fixed.
 func (s *story) shuffled(list []statement) []statement {
+	free := 0
+	for free < len(list) && !list[free].fixed {
+		free++
+	}
 	var blocks [][]statement
-	for i, st := range list {
+	for i, st := range list[:free] {
 		if i == 0 || st.block != list[i-1].block {
 			blocks = append(blocks, nil)
 		}
@@ -164,7 +169,7 @@ func (s *story) shuffled(list []statement) []statement {
 	for _, b := range blocks {
 		out = append(out, b...)
 	}
-	return out
+	return append(out, list[free:]...)
 }
 
 // render fills the statements in. A subject "{S}" becomes a pronoun half of the

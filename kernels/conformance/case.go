@@ -29,6 +29,7 @@ type Arg struct {
 	ints       []int32   // (1, cols)
 	perRow     int       // rows of the argument per row of the operation; 0: shared by all rows
 	perColumn  bool      // (1, n): one column per row of the operation
+	dense      bool      // contiguous also where the shape is strided
 	joined     string    // arguments of one name lie side by side in one buffer
 	unchecked  bool      // left to the entry's Check, not compared with the reference
 }
@@ -112,6 +113,10 @@ func (c *Case) intsOut(name string, n int) *Arg {
 // that one column of the (1, n) argument does.
 func (a *Arg) each(n int) *Arg { a.perRow = n; return a }
 func (a *Arg) column() *Arg    { a.perColumn = true; return a }
+
+// contiguous keeps the rows together in strided shapes too; only the rows around the
+// argument are then a margin.
+func (a *Arg) contiguous() *Arg { a.dense = true; return a }
 
 // join lays arguments of the same buffer name side by side where the shape is strided.
 func (a *Arg) join(buffer string) *Arg { a.joined = buffer; return a }
@@ -232,6 +237,14 @@ func round(dtype kernels.DType, v float64) float32 {
 	}
 	bits := math.Float32bits(f)
 	return math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+}
+
+// choose is a where the condition holds, else b.
+func choose(condition bool, a, b float64) float64 {
+	if condition {
+		return a
+	}
+	return b
 }
 
 func scaleOf(size int) float32 { return float32(1 / math.Sqrt(float64(size))) }

@@ -134,7 +134,10 @@ func (m *buffer) place(b kernels.Backend, c *Case) error {
 	first := m.views[0].arg
 	rows, cols := first.rows, 0
 	if c.Strided {
-		rows, cols = first.rows+2, columnsBefore
+		rows = first.rows + 2
+	}
+	if c.Strided && !first.dense {
+		cols = columnsBefore
 	}
 	for i := range m.views {
 		v := &m.views[i]
@@ -144,7 +147,7 @@ func (m *buffer) place(b kernels.Backend, c *Case) error {
 		v.col = cols
 		cols += v.arg.cols
 	}
-	if c.Strided {
+	if c.Strided && !first.dense {
 		cols += columnsAfter
 	}
 	rows, cols = max(rows, 1), max(cols, 1) // empty arguments are views of something

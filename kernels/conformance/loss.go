@@ -9,12 +9,13 @@ import (
 
 // The language-model head and its loss, in chunks of rows of every kind: one row, all
 // of them, more than there are, and numbers that do not divide N. Some rows have the
-// weight 0, as prompts have. "huge" inputs make logits of hundreds.
+// weight 0, as prompts have. "offset" inputs add hundreds to all logits of a row, or
+// take them away, which a softmax that subtracts its maximum does not notice.
 func lossEntries() []Entry {
 	small := []Shape{
 		{N: 1, D: 1, V: 2, Chunk: 1}, {N: 0, D: 16, V: 33, Chunk: 4}, {N: 5, D: 16, V: 33, Chunk: 1},
 		{N: 9, D: 33, V: 65, Chunk: 4}, {N: 7, D: 32, V: 129, Chunk: 16}, {N: 7, D: 32, V: 384, Chunk: 7},
-		{N: 6, D: 48, V: 65, Chunk: 4, Strided: true}, {N: 6, D: 32, V: 65, Chunk: 5, Special: "huge"},
+		{N: 6, D: 48, V: 65, Chunk: 4, Strided: true}, {N: 6, D: 32, V: 65, Chunk: 5, Special: "offset"},
 	}
 	var all []Shape
 	for _, s := range small {
@@ -35,10 +36,11 @@ func lossEntries() []Entry {
 			c.out("dx", c.N, c.D).each(1)
 			c.update("dw", c.V, c.D)
 			x := c.in("x", c.N, c.D).each(1)
-			if c.Special == "huge" {
-				c.scale(x, 200)
+			w := c.scale(c.in("w", c.V, c.D), 2/math.Sqrt(float64(c.D)))
+			if c.Special == "offset" {
+				c.fill(x, func(i int) float64 { return choose(i%c.D == 0, 150*float64(1-2*(i/c.D%2)), float64(x.floats[i])) })
+				c.fill(w, func(i int) float64 { return choose(i%c.D == 0, 2, float64(w.floats[i])) })
 			}
-			c.scale(c.in("w", c.V, c.D), 2/math.Sqrt(float64(c.D)))
 			c.ints("targets", c.below(c.N, c.V)).column()
 			weights := c.in32("weights", 1, c.N).column()
 			c.fill(weights, func(i int) float64 {

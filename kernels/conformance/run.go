@@ -18,11 +18,9 @@ func Run(t *testing.T, open func(testing.TB) kernels.Backend, o Options) {
 		}
 	}
 	b := open(t)
-	defer closeBackend(t, b)
 	var twin kernels.Backend
 	if o.Twin != nil {
 		twin = o.Twin(t)
-		defer closeBackend(t, twin)
 	}
 	for _, e := range Table() {
 		t.Run(e.Name, func(t *testing.T) {
@@ -39,7 +37,21 @@ func Run(t *testing.T, open func(testing.TB) kernels.Backend, o Options) {
 			}
 		})
 	}
+	t.Run("Close", func(t *testing.T) {
+		for _, b := range []kernels.Backend{b, twin} {
+			if b == nil {
+				continue
+			}
+			if err := b.Close(); err != nil {
+				t.Errorf("closing %s: %v", b.Name(), err)
+			}
+		}
+	})
 }
+
+// heldByRun are the methods that no entry can hold to the contract, only the end of
+// the run.
+var heldByRun = []string{"Close"}
 
 // requireOwed runs an owed entry on a backend of its own: it must fail somewhere.
 func requireOwed(t *testing.T, b kernels.Backend, e Entry, o Options) {
@@ -59,12 +71,6 @@ func passes(b kernels.Backend, e Entry, o Options) bool {
 		}
 	}
 	return true
-}
-
-func closeBackend(t *testing.T, b kernels.Backend) {
-	if err := b.Close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
 }
 
 // owed tells whether the entry needs one of the methods.

@@ -21,6 +21,7 @@ type Shape struct {
 	N      int   // rows of a loss or of a decoding step
 	P      int   // rows of a table or of a cache
 	Chunk  int   // rows of the loss's scratch
+	Step   int   // optimizer steps taken before
 
 	Norm       kernels.NormKind
 	GELU       kernels.GELUKind
@@ -52,7 +53,7 @@ func (s Shape) String() string {
 		name string
 		n    int
 	}{{"T", s.T}, {"N", s.N}, {"d", s.D}, {"out", s.Out}, {"groups", s.Groups}, {"H", s.H}, {"K", s.K},
-		{"D", s.Size}, {"V", s.V}, {"P", s.P}, {"C", s.Chunk}} {
+		{"D", s.Size}, {"V", s.V}, {"P", s.P}, {"C", s.Chunk}, {"step", s.Step}} {
 		add(n.name, n.n)
 	}
 	if len(s.Docs) > 8 {
@@ -95,8 +96,8 @@ func (s Shape) heads() kernels.Heads {
 	return kernels.Heads{Query: s.H, KV: s.K, Size: s.Size, Scale: scaleOf(s.Size)}
 }
 
-// documents is the shape with T set to the sum of the documents.
-func (s Shape) documents(lengths ...int) Shape {
+// withDocuments is the shape with T set to the sum of the documents.
+func (s Shape) withDocuments(lengths ...int) Shape {
 	s.Docs, s.T = lengths, 0
 	for _, n := range lengths {
 		s.T += n

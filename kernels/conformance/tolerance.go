@@ -30,8 +30,9 @@ import (
 const (
 	ulpsFloat32  = 4
 	ulpsBFloat16 = 1
-	enough       = 256 // elements of an output over all draws
-	mostDraws    = 64
+	enough       = 256     // elements of an output over all draws
+	mostDraws    = 64      // of one case
+	mostElements = 2 << 20 // of all arguments over all draws; large sums need no luck
 )
 
 // sample is one output of one draw: what the backend, the float64 and the float32
@@ -43,13 +44,14 @@ type sample struct {
 
 // draws is how many inputs a case is run with.
 func (c *Case) draws() int {
-	smallest := enough
+	smallest, all := enough, 1
 	for _, a := range c.args {
+		all += a.rows * a.cols
 		if n := a.rows * a.cols; (a.role == output || a.role == update) && !a.unchecked && n > 0 {
 			smallest = min(smallest, n)
 		}
 	}
-	return min(mostDraws, (enough+smallest-1)/smallest)
+	return max(1, min(mostDraws, (enough+smallest-1)/smallest, mostElements/all))
 }
 
 // judge holds all draws of the output a to the tolerance; with moves, to none.

@@ -9,9 +9,10 @@ import (
 	"retort/model/half"
 )
 
-// The blocks of Q8_0, Q4_0 and Q4_1, both ways. A product that is added to is
-// rounded to float32 first, by conversion: without it the compiler may fuse the
-// two where the machine can, and the last bit would differ from ggml's.
+// The blocks of Q8_0, Q4_0 and Q4_1, both ways. Reading is exact up to the addition
+// of Q4_1's minimum: an F16 scale has 11 bits, an integer at most 8, and float32
+// holds their product. So a fused multiply-add, where the machine has one, gives
+// ggml's values too. Writing rounds products, and says so by converting them.
 
 // scaleAt is the F16 number at raw.
 func scaleAt(raw []byte) float32 { return half.FromF16(binary.LittleEndian.Uint16(raw)) }
@@ -49,7 +50,7 @@ func dequantizeQ4_1(dst []float32, raw []byte) {
 	for len(dst) > 0 {
 		d, m := scaleAt(raw), scaleAt(raw[2:])
 		for q := range worth {
-			worth[q] = float32(float32(q)*d) + m
+			worth[q] = float32(q)*d + m
 		}
 		expandNibbles(dst, raw[4:20], &worth)
 		dst, raw = dst[blockValues:], raw[blockBytes:]
@@ -67,7 +68,7 @@ func expandNibbles(dst []float32, packed []byte, worth *[16]float32) {
 }
 
 // quantize appends the stored form of src (n), n a multiple of the type's block.
-// The types are those of Type.Supported.
+// The types are those of Type.Writable.
 func quantize(dst []byte, src []float32, t Type) ([]byte, error) {
 	var appendBlock func([]byte, []float32) ([]byte, error)
 	switch t {

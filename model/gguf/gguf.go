@@ -2,8 +2,8 @@
 // (architecture, sizes, tokenizer, chat template), a list of tensors, then their
 // data, quantized or not. Versions 2 and 3, little-endian.
 //
-// A File is memory-mapped; dequantizing (F32, F16, BF16, Q8_0, Q4_0, Q4_1) does
-// ggml's arithmetic, value for value, and may run on many goroutines at once.
+// A File is memory-mapped; dequantizing (the types of types.go) does ggml's
+// arithmetic, value for value, and may run on many goroutines at once.
 // Files come from anywhere: every malformed case is refused at opening with an
 // error of its own (errors.go), before any count or length in the file is trusted.
 //
@@ -161,5 +161,19 @@ func dequantize(dst []float32, raw []byte, t Type) {
 		dequantizeQ4_0(dst, raw)
 	case Q4_1:
 		dequantizeQ4_1(dst, raw)
+	case Q5_0:
+		dequantizeQ5_0(dst, raw)
+	case Q5_1:
+		dequantizeQ5_1(dst, raw)
+	case Q2_K:
+		dequantizeSuper(dst, raw, layouts[t].bytes, unpackQ2_K)
+	case Q3_K:
+		dequantizeSuper(dst, raw, layouts[t].bytes, unpackQ3_K)
+	case Q4_K:
+		dequantizeSuper(dst, raw, layouts[t].bytes, unpackQ4_K)
+	case Q5_K:
+		dequantizeSuper(dst, raw, layouts[t].bytes, unpackQ5_K)
+	case Q6_K:
+		dequantizeSuper(dst, raw, layouts[t].bytes, unpackQ6_K)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,7 +115,7 @@ var malformed = []struct {
 	{"offset beyond the file", tensors(1, 32, "a", u32(1), u64(8), u32(F32), u64(64)), ErrOutOfRange},
 	{"data beyond the file", tensors(1, 32, "a", u32(1), u64(9), u32(F32), u64(0)), ErrOutOfRange},
 	{"quantized data beyond the file", tensors(1, 33, "a", u32(1), u64(32), u32(Q8_0), u64(0)), ErrOutOfRange},
-	{"data of a type that is not read beyond the file", tensors(1, 209, "a", u32(1), u64(256), u32(14), u64(0)), ErrOutOfRange},
+	{"data of a type that is not read beyond the file", tensors(1, 291, "a", u32(1), u64(256), u32(15), u64(0)), ErrOutOfRange},
 	{"data that begins beyond the file", join([]byte(magic), u32(3), u64(1), u64(0), "a", u32(1), u64(0), u32(F32), u64(0)), ErrOutOfRange},
 	{"overlapping tensors", tensors(2, 96, "a", u32(1), u64(9), u32(F32), u64(0), "b", u32(1), u64(8), u32(F32), u64(32)), ErrOverlap},
 	{"two tensors at one place", tensors(2, 32, "a", u32(0), u32(F32), u64(0), "b", u32(0), u32(F32), u64(0)), ErrOverlap},
@@ -177,6 +179,9 @@ func FuzzOpen(f *testing.F) {
 	var whole bytes.Buffer
 	require.NoError(f, Write(&whole, sampleMetadata(), sampleTensors()))
 	f.Add(whole.Bytes())
+	for _, typ := range slices.Sorted(maps.Keys(layouts)) { // one block each
+		f.Add(tensors(1, layouts[typ].bytes, "a", u32(1), u64(layouts[typ].values), u32(typ), u64(0)))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		opened, err := newFile("memory", mapped.FromBytes(data))
 		if err != nil {

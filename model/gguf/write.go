@@ -20,7 +20,7 @@ type KV struct {
 type Entry struct {
 	Name  string
 	Shape []int // outermost first; empty for a scalar
-	Type  Type  // as stored: F32, F16, BF16, Q8_0, Q4_0 or Q4_1
+	Type  Type  // as stored, one of Type.Writable
 	Data  []float32
 }
 
@@ -118,8 +118,8 @@ func (e Entry) check() (int, error) {
 	if err := checkName(e.Name); err != nil {
 		return 0, err
 	}
-	if !e.Type.Supported() {
-		return 0, fmt.Errorf("%w %s", ErrUnsupportedType, e.Type)
+	if !e.Type.Writable() {
+		return 0, fmt.Errorf("%w for writing: %s", ErrUnsupportedType, e.Type)
 	}
 	if len(e.Shape) > maxRank {
 		return 0, fmt.Errorf("%w: %v", ErrRank, e.Shape)

@@ -273,3 +273,30 @@ func ExampleGEMM_Mul() {
 	fmt.Println(y)
 	// Output: [1 5]
 }
+
+type serialTask struct {
+	g *GEMM
+	p *product
+	c [][]float32
+}
+
+func (s *serialTask) Run(item, worker int) {
+	s.g.Serial(worker, s.c[item], s.p.ldc, s.p.m, s.p.n, s.p.k, s.p.a, s.p.b, false)
+}
+
+func TestSerialRunsInsideATask(t *testing.T) {
+	each(t, func(t *testing.T, k *kernel) {
+		pool := parallel.New(3)
+		defer pool.Close()
+		p := newProduct(2, 40, 50, 64, false, true, false, 0)
+		task := &serialTask{g: newGEMM(pool, k), p: p, c: make([][]float32, 20)}
+		for i := range task.c {
+			task.c[i] = make([]float32, len(p.c))
+		}
+		pool.Do(task, len(task.c))
+		p.check(t, task.c[0])
+		for i := range task.c {
+			require.Equal(t, bits(task.c[0]), bits(task.c[i]))
+		}
+	})
+}

@@ -18,6 +18,10 @@ type kernel struct {
 	// q*bPanel + p*nr + j after b. rows is 1 to mr, panels 1 or wide[rows].
 	tile func(rows, panels, steps int, a *float32, aRow, aStep int, b *float32, bPanel int, c *float32, ldc int, add bool)
 
+	// copySteps writes dst[q*panel+p*width+i] = src[p*stride+q*width+i] for
+	// i < width and the given numbers of panels q and steps p, at least 1.
+	copySteps func(dst, src []float32, stride, width, panel, panels, steps int)
+
 	// interleave, when not nil, writes dst[p*width+i] = src[i*stride+p] for
 	// i < width and the first few steps p, and returns how many. It may write
 	// up to panelPad elements after the last step, within dst.
@@ -42,5 +46,5 @@ var generic = kernel{
 	name: features.Generic,
 	mr:   4, nr: 8,
 	wide: []int{0, 1, 1, 1, 1},
-	tile: tileGeneric,
+	tile: tileGeneric, copySteps: copyStepsGeneric,
 }

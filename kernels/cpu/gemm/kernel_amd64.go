@@ -12,6 +12,7 @@ var avx2 = kernel{
 	mr:   6, nr: 16,
 	wide:       []int{0, 4, 2, 2, 1, 1, 1},
 	tile:       tileAVX2,
+	copySteps:  copyStepsAVX2,
 	interleave: interleaveAVX2,
 }
 
@@ -63,4 +64,14 @@ func interleaveAVX2(dst, src []float32, stride, width, steps int) int {
 		transpose6(&dst[0], &src[0], 4*stride, blocks)
 	}
 	return 8 * blocks
+}
+
+// copyStepsAVX2 moves one step of a panel with two loads and two stores.
+func copyStepsAVX2(dst, src []float32, stride, width, panel, panels, steps int) {
+	_, _ = dst[(panels-1)*panel+steps*width-1], src[(steps-1)*stride+panels*width-1]
+	if width == 16 {
+		copy16(&dst[0], &src[0], 4*stride, 4*panel, panels, steps)
+	} else {
+		copy6(&dst[0], &src[0], 4*stride, 4*panel, panels, steps)
+	}
 }

@@ -4,7 +4,7 @@ package gemm
 // rows, panel elements apart: dst[p*mr+i].
 func (k *kernel) packA(dst []float32, panel int, a Matrix, first, last, p0, kb int) {
 	if a.Trans {
-		copyPanels(dst, panel, k.mr, a, first, last, p0, kb)
+		k.copyPanels(dst, panel, k.mr, a, first, last, p0, kb)
 		return
 	}
 	k.interleavePanels(dst, panel, k.mr, a, first, last, p0, kb)
@@ -17,38 +17,32 @@ func (k *kernel) packB(dst []float32, panel int, b Matrix, first, last, p0, kb i
 		k.interleavePanels(dst, panel, k.nr, b, first, last, p0, kb)
 		return
 	}
-	copyPanels(dst, panel, k.nr, b, first, last, p0, kb)
+	k.copyPanels(dst, panel, k.nr, b, first, last, p0, kb)
 }
 
 // copyPanels packs a matrix whose steps are its stored rows:
 // dst[p*width+i] = Data[(p0+p)*Stride + first+i], zeros beyond last. It walks
 // along the stored rows, which is how memory likes to be read.
-func copyPanels(dst []float32, panel, width int, x Matrix, first, last, p0, kb int) {
+func (k *kernel) copyPanels(dst []float32, panel, width int, x Matrix, first, last, p0, kb int) {
 	full := (last - first) / width
 	left := last - first - full*width
-	for p := range kb {
-		src := x.Data[(p0+p)*x.Stride+first:]
-		at := p * width
-		switch width {
-		case 16:
-			for range full {
-				*(*[16]float32)(dst[at:]) = *(*[16]float32)(src)
-				src, at = src[16:], at+panel
-			}
-		case 6:
-			for range full {
-				*(*[6]float32)(dst[at:]) = *(*[6]float32)(src)
-				src, at = src[6:], at+panel
-			}
-		default:
-			for range full {
-				copy(dst[at:at+width], src)
-				src, at = src[width:], at+panel
-			}
-		}
-		if left > 0 {
-			copy(dst[at:at+left], src)
-			clear(dst[at+left : at+width])
+	src := x.Data[p0*x.Stride+first:]
+	if full > 0 {
+		k.copySteps(dst, src, x.Stride, width, panel, full, kb)
+	}
+	for p := 0; p < kb && left > 0; p++ {
+		step := dst[full*panel+p*width:][:width]
+		copy(step, src[p*x.Stride+full*width:][:left])
+		clear(step[left:])
+	}
+}
+
+// copyStepsGeneric writes dst[q*panel+p*width+i] = src[p*stride+q*width+i] for
+// i < width and all panels q and steps p.
+func copyStepsGeneric(dst, src []float32, stride, width, panel, panels, steps int) {
+	for p := range steps {
+		for q := range panels {
+			copy(dst[q*panel+p*width:][:width], src[p*stride+q*width:])
 		}
 	}
 }

@@ -47,6 +47,16 @@ func tile2x2(k int, a *float32, aRow int, aStep int, b *float32, bPanel int, c *
 //go:noescape
 func tile1x4(k int, a *float32, aRow int, aStep int, b *float32, bPanel int, c *float32, ldc int, accumulate bool)
 
+// copy16 writes dst[q*panel+p*16+i] = src[p*stride+q*16+i] for panels q and steps p; stride and panel are in bytes.
+//
+//go:noescape
+func copy16(dst *float32, src *float32, stride int, panel int, panels int, steps int)
+
+// copy6 writes dst[q*panel+p*6+i] = src[p*stride+q*6+i] for panels q and steps p; stride and panel are in bytes.
+//
+//go:noescape
+func copy6(dst *float32, src *float32, stride int, panel int, panels int, steps int)
+
 // transpose16 writes dst[p*16+i] = src[i][p] for 16 rows i and 8*blocks steps p; stride is in bytes.
 //
 //go:noescape

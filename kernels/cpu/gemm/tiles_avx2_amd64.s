@@ -62,6 +62,9 @@ turn:
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -99,6 +102,9 @@ turn:
 	// b = B[p+1][0:16]
 	VMOVUPS 64(SI), Y12
 	VMOVUPS 96(SI), Y13
+
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
 
 	// acc[0] += A[0][p+1] * b
 	VBROADCASTSS (CX), Y14
@@ -138,6 +144,9 @@ turn:
 	VMOVUPS 128(SI), Y12
 	VMOVUPS 160(SI), Y13
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[0] += A[0][p+2] * b
 	VBROADCASTSS (CX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -175,6 +184,9 @@ turn:
 	// b = B[p+3][0:16]
 	VMOVUPS 192(SI), Y12
 	VMOVUPS 224(SI), Y13
+
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
 
 	// acc[0] += A[0][p+3] * b
 	VBROADCASTSS (CX), Y14
@@ -224,6 +236,9 @@ one:
 	// b = B[p+0][0:16]
 	VMOVUPS (SI), Y12
 	VMOVUPS 32(SI), Y13
+
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
 
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y14
@@ -425,6 +440,9 @@ turn:
 	VMOVUPS (SI), Y10
 	VMOVUPS 32(SI), Y11
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y10, Y12, Y0
@@ -457,6 +475,9 @@ turn:
 	// b = B[p+1][0:16]
 	VMOVUPS 64(SI), Y10
 	VMOVUPS 96(SI), Y11
+
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
 
 	// acc[0] += A[0][p+1] * b
 	VBROADCASTSS (CX), Y12
@@ -491,6 +512,9 @@ turn:
 	VMOVUPS 128(SI), Y10
 	VMOVUPS 160(SI), Y11
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[0] += A[0][p+2] * b
 	VBROADCASTSS (CX), Y12
 	VFMADD231PS  Y10, Y12, Y0
@@ -523,6 +547,9 @@ turn:
 	// b = B[p+3][0:16]
 	VMOVUPS 192(SI), Y10
 	VMOVUPS 224(SI), Y11
+
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
 
 	// acc[0] += A[0][p+3] * b
 	VBROADCASTSS (CX), Y12
@@ -567,6 +594,9 @@ one:
 	// b = B[p+0][0:16]
 	VMOVUPS (SI), Y10
 	VMOVUPS 32(SI), Y11
+
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
 
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y12
@@ -742,6 +772,9 @@ turn:
 	VMOVUPS (SI), Y8
 	VMOVUPS 32(SI), Y9
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
@@ -769,6 +802,9 @@ turn:
 	// b = B[p+1][0:16]
 	VMOVUPS 64(SI), Y8
 	VMOVUPS 96(SI), Y9
+
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
 
 	// acc[0] += A[0][p+1] * b
 	VBROADCASTSS (CX), Y10
@@ -798,6 +834,9 @@ turn:
 	VMOVUPS 128(SI), Y8
 	VMOVUPS 160(SI), Y9
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[0] += A[0][p+2] * b
 	VBROADCASTSS (CX), Y10
 	VFMADD231PS  Y8, Y10, Y0
@@ -825,6 +864,9 @@ turn:
 	// b = B[p+3][0:16]
 	VMOVUPS 192(SI), Y8
 	VMOVUPS 224(SI), Y9
+
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
 
 	// acc[0] += A[0][p+3] * b
 	VBROADCASTSS (CX), Y10
@@ -864,6 +906,9 @@ one:
 	// b = B[p+0][0:16]
 	VMOVUPS (SI), Y8
 	VMOVUPS 32(SI), Y9
+
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
 
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y10
@@ -969,7 +1014,7 @@ overwrite:
 	RET
 
 // func tile3x1(k int, a *float32, aRow int, aStep int, b *float32, bPanel int, c *float32, ldc int, accumulate bool)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile3x1(SB), NOSPLIT, $0-65
 	MOVQ k+0(FP), AX
 	MOVQ a+8(FP), CX
@@ -997,6 +1042,9 @@ turn:
 	VMOVUPS (SI), Y6
 	VMOVUPS 32(SI), Y7
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y6, Y8, Y0
@@ -1018,6 +1066,9 @@ turn:
 	// b = B[p+1][0:16]
 	VMOVUPS 64(SI), Y6
 	VMOVUPS 96(SI), Y7
+
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
 
 	// acc[0] += A[0][p+1] * b
 	VBROADCASTSS (CX), Y8
@@ -1041,6 +1092,9 @@ turn:
 	VMOVUPS 128(SI), Y6
 	VMOVUPS 160(SI), Y7
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[0] += A[0][p+2] * b
 	VBROADCASTSS (CX), Y8
 	VFMADD231PS  Y6, Y8, Y0
@@ -1062,6 +1116,9 @@ turn:
 	// b = B[p+3][0:16]
 	VMOVUPS 192(SI), Y6
 	VMOVUPS 224(SI), Y7
+
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
 
 	// acc[0] += A[0][p+3] * b
 	VBROADCASTSS (CX), Y8
@@ -1095,6 +1152,9 @@ one:
 	// b = B[p+0][0:16]
 	VMOVUPS (SI), Y6
 	VMOVUPS 32(SI), Y7
+
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
 
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y8
@@ -1178,7 +1238,7 @@ overwrite:
 	RET
 
 // func tile2x1(k int, a *float32, aRow int, aStep int, b *float32, bPanel int, c *float32, ldc int, accumulate bool)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile2x1(SB), NOSPLIT, $0-65
 	MOVQ k+0(FP), AX
 	MOVQ a+8(FP), CX
@@ -1204,6 +1264,9 @@ turn:
 	VMOVUPS (SI), Y4
 	VMOVUPS 32(SI), Y5
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
@@ -1220,6 +1283,9 @@ turn:
 	// b = B[p+1][0:16]
 	VMOVUPS 64(SI), Y4
 	VMOVUPS 96(SI), Y5
+
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
 
 	// acc[0] += A[0][p+1] * b
 	VBROADCASTSS (CX), Y6
@@ -1238,6 +1304,9 @@ turn:
 	VMOVUPS 128(SI), Y4
 	VMOVUPS 160(SI), Y5
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[0] += A[0][p+2] * b
 	VBROADCASTSS (CX), Y6
 	VFMADD231PS  Y4, Y6, Y0
@@ -1254,6 +1323,9 @@ turn:
 	// b = B[p+3][0:16]
 	VMOVUPS 192(SI), Y4
 	VMOVUPS 224(SI), Y5
+
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
 
 	// acc[0] += A[0][p+3] * b
 	VBROADCASTSS (CX), Y6
@@ -1282,6 +1354,9 @@ one:
 	// b = B[p+0][0:16]
 	VMOVUPS (SI), Y4
 	VMOVUPS 32(SI), Y5
+
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
 
 	// acc[0] += A[0][p+0] * b
 	VBROADCASTSS (CX), Y6
@@ -1367,8 +1442,8 @@ turn:
 	// a = A[0][p+0] in every lane
 	VBROADCASTSS (CX), Y2
 
-	// prefetch B[p+16] of panel 0
-	PREFETCHT0 1024(BX)
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(BX)
 
 	// acc[0][0] += a * B[p+0][0]
 	VFMADD231PS (BX), Y2, Y0
@@ -1382,8 +1457,8 @@ turn:
 	// a = A[0][p+1] in every lane
 	VBROADCASTSS (CX), Y2
 
-	// prefetch B[p+17] of panel 0
-	PREFETCHT0 1088(BX)
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(BX)
 
 	// acc[0][0] += a * B[p+1][0]
 	VFMADD231PS 64(BX), Y2, Y0
@@ -1397,8 +1472,8 @@ turn:
 	// a = A[0][p+2] in every lane
 	VBROADCASTSS (CX), Y2
 
-	// prefetch B[p+18] of panel 0
-	PREFETCHT0 1152(BX)
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(BX)
 
 	// acc[0][0] += a * B[p+2][0]
 	VFMADD231PS 128(BX), Y2, Y0
@@ -1412,8 +1487,8 @@ turn:
 	// a = A[0][p+3] in every lane
 	VBROADCASTSS (CX), Y2
 
-	// prefetch B[p+19] of panel 0
-	PREFETCHT0 1216(BX)
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(BX)
 
 	// acc[0][0] += a * B[p+3][0]
 	VFMADD231PS 192(BX), Y2, Y0
@@ -1438,8 +1513,8 @@ one:
 	// a = A[0][p+0] in every lane
 	VBROADCASTSS (CX), Y2
 
-	// prefetch B[p+16] of panel 0
-	PREFETCHT0 1024(BX)
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(BX)
 
 	// acc[0][0] += a * B[p+0][0]
 	VFMADD231PS (BX), Y2, Y0
@@ -1482,7 +1557,7 @@ overwrite:
 	RET
 
 // func tile3x2(k int, a *float32, aRow int, aStep int, b *float32, bPanel int, c *float32, ldc int, accumulate bool)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile3x2(SB), NOSPLIT, $0-65
 	MOVQ k+0(FP), AX
 	MOVQ a+8(FP), CX
@@ -1522,6 +1597,9 @@ turn:
 	// a2 = A[2][p+0] in every lane
 	VBROADCASTSS (CX)(DX*2), Y14
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[:][0] += a * B[p+0][0]
 	VMOVUPS     (SI), Y15
 	VFMADD231PS Y15, Y12, Y0
@@ -1533,6 +1611,9 @@ turn:
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
+
+	// prefetch B[p+48] of panel 1
+	PREFETCHT0 3072(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+0][2]
 	VMOVUPS     (SI)(DI*1), Y15
@@ -1558,6 +1639,9 @@ turn:
 	// a2 = A[2][p+1] in every lane
 	VBROADCASTSS (CX)(DX*2), Y14
 
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
+
 	// acc[:][0] += a * B[p+1][0]
 	VMOVUPS     64(SI), Y15
 	VFMADD231PS Y15, Y12, Y0
@@ -1569,6 +1653,9 @@ turn:
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
+
+	// prefetch B[p+49] of panel 1
+	PREFETCHT0 3136(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+1][2]
 	VMOVUPS     64(SI)(DI*1), Y15
@@ -1594,6 +1681,9 @@ turn:
 	// a2 = A[2][p+2] in every lane
 	VBROADCASTSS (CX)(DX*2), Y14
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[:][0] += a * B[p+2][0]
 	VMOVUPS     128(SI), Y15
 	VFMADD231PS Y15, Y12, Y0
@@ -1605,6 +1695,9 @@ turn:
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
+
+	// prefetch B[p+50] of panel 1
+	PREFETCHT0 3200(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+2][2]
 	VMOVUPS     128(SI)(DI*1), Y15
@@ -1630,6 +1723,9 @@ turn:
 	// a2 = A[2][p+3] in every lane
 	VBROADCASTSS (CX)(DX*2), Y14
 
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
+
 	// acc[:][0] += a * B[p+3][0]
 	VMOVUPS     192(SI), Y15
 	VFMADD231PS Y15, Y12, Y0
@@ -1641,6 +1737,9 @@ turn:
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
+
+	// prefetch B[p+51] of panel 1
+	PREFETCHT0 3264(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+3][2]
 	VMOVUPS     192(SI)(DI*1), Y15
@@ -1677,6 +1776,9 @@ one:
 	// a2 = A[2][p+0] in every lane
 	VBROADCASTSS (CX)(DX*2), Y14
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[:][0] += a * B[p+0][0]
 	VMOVUPS     (SI), Y15
 	VFMADD231PS Y15, Y12, Y0
@@ -1688,6 +1790,9 @@ one:
 	VFMADD231PS Y15, Y12, Y1
 	VFMADD231PS Y15, Y13, Y5
 	VFMADD231PS Y15, Y14, Y9
+
+	// prefetch B[p+48] of panel 1
+	PREFETCHT0 3072(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+0][2]
 	VMOVUPS     (SI)(DI*1), Y15
@@ -1810,7 +1915,7 @@ overwrite:
 	RET
 
 // func tile2x2(k int, a *float32, aRow int, aStep int, b *float32, bPanel int, c *float32, ldc int, accumulate bool)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile2x2(SB), NOSPLIT, $0-65
 	MOVQ k+0(FP), AX
 	MOVQ a+8(FP), CX
@@ -1843,6 +1948,9 @@ turn:
 	// a1 = A[1][p+0] in every lane
 	VBROADCASTSS (CX)(DX*1), Y9
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[:][0] += a * B[p+0][0]
 	VMOVUPS     (SI), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1852,6 +1960,9 @@ turn:
 	VMOVUPS     32(SI), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
+
+	// prefetch B[p+48] of panel 1
+	PREFETCHT0 3072(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+0][2]
 	VMOVUPS     (SI)(DI*1), Y10
@@ -1872,6 +1983,9 @@ turn:
 	// a1 = A[1][p+1] in every lane
 	VBROADCASTSS (CX)(DX*1), Y9
 
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(SI)
+
 	// acc[:][0] += a * B[p+1][0]
 	VMOVUPS     64(SI), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1881,6 +1995,9 @@ turn:
 	VMOVUPS     96(SI), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
+
+	// prefetch B[p+49] of panel 1
+	PREFETCHT0 3136(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+1][2]
 	VMOVUPS     64(SI)(DI*1), Y10
@@ -1901,6 +2018,9 @@ turn:
 	// a1 = A[1][p+2] in every lane
 	VBROADCASTSS (CX)(DX*1), Y9
 
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(SI)
+
 	// acc[:][0] += a * B[p+2][0]
 	VMOVUPS     128(SI), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1910,6 +2030,9 @@ turn:
 	VMOVUPS     160(SI), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
+
+	// prefetch B[p+50] of panel 1
+	PREFETCHT0 3200(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+2][2]
 	VMOVUPS     128(SI)(DI*1), Y10
@@ -1930,6 +2053,9 @@ turn:
 	// a1 = A[1][p+3] in every lane
 	VBROADCASTSS (CX)(DX*1), Y9
 
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(SI)
+
 	// acc[:][0] += a * B[p+3][0]
 	VMOVUPS     192(SI), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1939,6 +2065,9 @@ turn:
 	VMOVUPS     224(SI), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
+
+	// prefetch B[p+51] of panel 1
+	PREFETCHT0 3264(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+3][2]
 	VMOVUPS     192(SI)(DI*1), Y10
@@ -1970,6 +2099,9 @@ one:
 	// a1 = A[1][p+0] in every lane
 	VBROADCASTSS (CX)(DX*1), Y9
 
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(SI)
+
 	// acc[:][0] += a * B[p+0][0]
 	VMOVUPS     (SI), Y10
 	VFMADD231PS Y10, Y8, Y0
@@ -1979,6 +2111,9 @@ one:
 	VMOVUPS     32(SI), Y10
 	VFMADD231PS Y10, Y8, Y1
 	VFMADD231PS Y10, Y9, Y5
+
+	// prefetch B[p+48] of panel 1
+	PREFETCHT0 3072(SI)(DI*1)
 
 	// acc[:][2] += a * B[p+0][2]
 	VMOVUPS     (SI)(DI*1), Y10
@@ -2103,8 +2238,8 @@ turn:
 	// a = A[0][p+0] in every lane
 	VBROADCASTSS (CX), Y8
 
-	// prefetch B[p+16] of panel 0
-	PREFETCHT0 1024(BX)
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(BX)
 
 	// acc[0][0] += a * B[p+0][0]
 	VFMADD231PS (BX), Y8, Y0
@@ -2112,8 +2247,8 @@ turn:
 	// acc[0][1] += a * B[p+0][1]
 	VFMADD231PS 32(BX), Y8, Y1
 
-	// prefetch B[p+16] of panel 1
-	PREFETCHT0 1024(BX)(SI*1)
+	// prefetch B[p+48] of panel 1
+	PREFETCHT0 3072(BX)(SI*1)
 
 	// acc[0][2] += a * B[p+0][2]
 	VFMADD231PS (BX)(SI*1), Y8, Y2
@@ -2121,8 +2256,8 @@ turn:
 	// acc[0][3] += a * B[p+0][3]
 	VFMADD231PS 32(BX)(SI*1), Y8, Y3
 
-	// prefetch B[p+16] of panel 2
-	PREFETCHT0 1024(BX)(SI*2)
+	// prefetch B[p+48] of panel 2
+	PREFETCHT0 3072(BX)(SI*2)
 
 	// acc[0][4] += a * B[p+0][4]
 	VFMADD231PS (BX)(SI*2), Y8, Y4
@@ -2130,8 +2265,8 @@ turn:
 	// acc[0][5] += a * B[p+0][5]
 	VFMADD231PS 32(BX)(SI*2), Y8, Y5
 
-	// prefetch B[p+16] of panel 3
-	PREFETCHT0 1024(DI)
+	// prefetch B[p+48] of panel 3
+	PREFETCHT0 3072(DI)
 
 	// acc[0][6] += a * B[p+0][6]
 	VFMADD231PS (DI), Y8, Y6
@@ -2145,8 +2280,8 @@ turn:
 	// a = A[0][p+1] in every lane
 	VBROADCASTSS (CX), Y8
 
-	// prefetch B[p+17] of panel 0
-	PREFETCHT0 1088(BX)
+	// prefetch B[p+49] of panel 0
+	PREFETCHT0 3136(BX)
 
 	// acc[0][0] += a * B[p+1][0]
 	VFMADD231PS 64(BX), Y8, Y0
@@ -2154,8 +2289,8 @@ turn:
 	// acc[0][1] += a * B[p+1][1]
 	VFMADD231PS 96(BX), Y8, Y1
 
-	// prefetch B[p+17] of panel 1
-	PREFETCHT0 1088(BX)(SI*1)
+	// prefetch B[p+49] of panel 1
+	PREFETCHT0 3136(BX)(SI*1)
 
 	// acc[0][2] += a * B[p+1][2]
 	VFMADD231PS 64(BX)(SI*1), Y8, Y2
@@ -2163,8 +2298,8 @@ turn:
 	// acc[0][3] += a * B[p+1][3]
 	VFMADD231PS 96(BX)(SI*1), Y8, Y3
 
-	// prefetch B[p+17] of panel 2
-	PREFETCHT0 1088(BX)(SI*2)
+	// prefetch B[p+49] of panel 2
+	PREFETCHT0 3136(BX)(SI*2)
 
 	// acc[0][4] += a * B[p+1][4]
 	VFMADD231PS 64(BX)(SI*2), Y8, Y4
@@ -2172,8 +2307,8 @@ turn:
 	// acc[0][5] += a * B[p+1][5]
 	VFMADD231PS 96(BX)(SI*2), Y8, Y5
 
-	// prefetch B[p+17] of panel 3
-	PREFETCHT0 1088(DI)
+	// prefetch B[p+49] of panel 3
+	PREFETCHT0 3136(DI)
 
 	// acc[0][6] += a * B[p+1][6]
 	VFMADD231PS 64(DI), Y8, Y6
@@ -2187,8 +2322,8 @@ turn:
 	// a = A[0][p+2] in every lane
 	VBROADCASTSS (CX), Y8
 
-	// prefetch B[p+18] of panel 0
-	PREFETCHT0 1152(BX)
+	// prefetch B[p+50] of panel 0
+	PREFETCHT0 3200(BX)
 
 	// acc[0][0] += a * B[p+2][0]
 	VFMADD231PS 128(BX), Y8, Y0
@@ -2196,8 +2331,8 @@ turn:
 	// acc[0][1] += a * B[p+2][1]
 	VFMADD231PS 160(BX), Y8, Y1
 
-	// prefetch B[p+18] of panel 1
-	PREFETCHT0 1152(BX)(SI*1)
+	// prefetch B[p+50] of panel 1
+	PREFETCHT0 3200(BX)(SI*1)
 
 	// acc[0][2] += a * B[p+2][2]
 	VFMADD231PS 128(BX)(SI*1), Y8, Y2
@@ -2205,8 +2340,8 @@ turn:
 	// acc[0][3] += a * B[p+2][3]
 	VFMADD231PS 160(BX)(SI*1), Y8, Y3
 
-	// prefetch B[p+18] of panel 2
-	PREFETCHT0 1152(BX)(SI*2)
+	// prefetch B[p+50] of panel 2
+	PREFETCHT0 3200(BX)(SI*2)
 
 	// acc[0][4] += a * B[p+2][4]
 	VFMADD231PS 128(BX)(SI*2), Y8, Y4
@@ -2214,8 +2349,8 @@ turn:
 	// acc[0][5] += a * B[p+2][5]
 	VFMADD231PS 160(BX)(SI*2), Y8, Y5
 
-	// prefetch B[p+18] of panel 3
-	PREFETCHT0 1152(DI)
+	// prefetch B[p+50] of panel 3
+	PREFETCHT0 3200(DI)
 
 	// acc[0][6] += a * B[p+2][6]
 	VFMADD231PS 128(DI), Y8, Y6
@@ -2229,8 +2364,8 @@ turn:
 	// a = A[0][p+3] in every lane
 	VBROADCASTSS (CX), Y8
 
-	// prefetch B[p+19] of panel 0
-	PREFETCHT0 1216(BX)
+	// prefetch B[p+51] of panel 0
+	PREFETCHT0 3264(BX)
 
 	// acc[0][0] += a * B[p+3][0]
 	VFMADD231PS 192(BX), Y8, Y0
@@ -2238,8 +2373,8 @@ turn:
 	// acc[0][1] += a * B[p+3][1]
 	VFMADD231PS 224(BX), Y8, Y1
 
-	// prefetch B[p+19] of panel 1
-	PREFETCHT0 1216(BX)(SI*1)
+	// prefetch B[p+51] of panel 1
+	PREFETCHT0 3264(BX)(SI*1)
 
 	// acc[0][2] += a * B[p+3][2]
 	VFMADD231PS 192(BX)(SI*1), Y8, Y2
@@ -2247,8 +2382,8 @@ turn:
 	// acc[0][3] += a * B[p+3][3]
 	VFMADD231PS 224(BX)(SI*1), Y8, Y3
 
-	// prefetch B[p+19] of panel 2
-	PREFETCHT0 1216(BX)(SI*2)
+	// prefetch B[p+51] of panel 2
+	PREFETCHT0 3264(BX)(SI*2)
 
 	// acc[0][4] += a * B[p+3][4]
 	VFMADD231PS 192(BX)(SI*2), Y8, Y4
@@ -2256,8 +2391,8 @@ turn:
 	// acc[0][5] += a * B[p+3][5]
 	VFMADD231PS 224(BX)(SI*2), Y8, Y5
 
-	// prefetch B[p+19] of panel 3
-	PREFETCHT0 1216(DI)
+	// prefetch B[p+51] of panel 3
+	PREFETCHT0 3264(DI)
 
 	// acc[0][6] += a * B[p+3][6]
 	VFMADD231PS 192(DI), Y8, Y6
@@ -2283,8 +2418,8 @@ one:
 	// a = A[0][p+0] in every lane
 	VBROADCASTSS (CX), Y8
 
-	// prefetch B[p+16] of panel 0
-	PREFETCHT0 1024(BX)
+	// prefetch B[p+48] of panel 0
+	PREFETCHT0 3072(BX)
 
 	// acc[0][0] += a * B[p+0][0]
 	VFMADD231PS (BX), Y8, Y0
@@ -2292,8 +2427,8 @@ one:
 	// acc[0][1] += a * B[p+0][1]
 	VFMADD231PS 32(BX), Y8, Y1
 
-	// prefetch B[p+16] of panel 1
-	PREFETCHT0 1024(BX)(SI*1)
+	// prefetch B[p+48] of panel 1
+	PREFETCHT0 3072(BX)(SI*1)
 
 	// acc[0][2] += a * B[p+0][2]
 	VFMADD231PS (BX)(SI*1), Y8, Y2
@@ -2301,8 +2436,8 @@ one:
 	// acc[0][3] += a * B[p+0][3]
 	VFMADD231PS 32(BX)(SI*1), Y8, Y3
 
-	// prefetch B[p+16] of panel 2
-	PREFETCHT0 1024(BX)(SI*2)
+	// prefetch B[p+48] of panel 2
+	PREFETCHT0 3072(BX)(SI*2)
 
 	// acc[0][4] += a * B[p+0][4]
 	VFMADD231PS (BX)(SI*2), Y8, Y4
@@ -2310,8 +2445,8 @@ one:
 	// acc[0][5] += a * B[p+0][5]
 	VFMADD231PS 32(BX)(SI*2), Y8, Y5
 
-	// prefetch B[p+16] of panel 3
-	PREFETCHT0 1024(DI)
+	// prefetch B[p+48] of panel 3
+	PREFETCHT0 3072(DI)
 
 	// acc[0][6] += a * B[p+0][6]
 	VFMADD231PS (DI), Y8, Y6
@@ -2393,6 +2528,74 @@ overwrite:
 	// C[0][7] = acc[0][7]
 	VMOVUPS Y7, 224(R8)
 	ADDQ    R9, R8
+	VZEROUPPER
+	RET
+
+// func copy16(dst *float32, src *float32, stride int, panel int, panels int, steps int)
+// Requires: AVX
+TEXT ·copy16(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ panel+24(FP), BX
+	MOVQ panels+32(FP), SI
+	MOVQ steps+40(FP), DI
+
+step:
+	// all panels of one step
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ SI, R10
+
+panel:
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    $0x00000040, R8
+	ADDQ    BX, R9
+	DECQ    R10
+	JNZ     panel
+
+	// next step
+	ADDQ DX, CX
+	ADDQ $0x00000040, AX
+	DECQ DI
+	JNZ  step
+	VZEROUPPER
+	RET
+
+// func copy6(dst *float32, src *float32, stride int, panel int, panels int, steps int)
+// Requires: AVX
+TEXT ·copy6(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ panel+24(FP), BX
+	MOVQ panels+32(FP), SI
+	MOVQ steps+40(FP), DI
+
+step:
+	// all panels of one step
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ SI, R10
+
+panel:
+	VMOVUPS (R8), X0
+	VMOVSD  16(R8), X1
+	VMOVUPS X0, (R9)
+	VMOVSD  X1, 16(R9)
+	ADDQ    $0x00000018, R8
+	ADDQ    BX, R9
+	DECQ    R10
+	JNZ     panel
+
+	// next step
+	ADDQ DX, CX
+	ADDQ $0x00000018, AX
+	DECQ DI
+	JNZ  step
 	VZEROUPPER
 	RET
 

@@ -10,91 +10,91 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   a_len+8(FP), AX
-	MOVQ   a_base+0(FP), CX
-	MOVQ   b_base+24(FP), DX
+	MOVQ   a_base+0(FP), AX
+	MOVQ   b_base+24(FP), CX
+	MOVQ   a_len+8(FP), DX
 
 main:
-	CMPQ AX, $0x00000020
+	CMPQ DX, $0x00000020
 	JL   mainDone
 
 	// load a[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// load b[0:8]
-	VMOVUPS (DX), Y5
+	VMOVUPS (CX), Y5
 
 	// sums0 += a b
 	VFMADD231PS Y4, Y5, Y0
 
 	// load a[8:16]
-	VMOVUPS 32(CX), Y4
+	VMOVUPS 32(AX), Y4
 
 	// load b[8:16]
-	VMOVUPS 32(DX), Y5
+	VMOVUPS 32(CX), Y5
 
 	// sums1 += a b
 	VFMADD231PS Y4, Y5, Y1
 
 	// load a[16:24]
-	VMOVUPS 64(CX), Y4
+	VMOVUPS 64(AX), Y4
 
 	// load b[16:24]
-	VMOVUPS 64(DX), Y5
+	VMOVUPS 64(CX), Y5
 
 	// sums2 += a b
 	VFMADD231PS Y4, Y5, Y2
 
 	// load a[24:32]
-	VMOVUPS 96(CX), Y4
+	VMOVUPS 96(AX), Y4
 
 	// load b[24:32]
-	VMOVUPS 96(DX), Y5
+	VMOVUPS 96(CX), Y5
 
 	// sums3 += a b
 	VFMADD231PS Y4, Y5, Y3
 
 	// next 32 elements
+	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, CX
-	ADDQ $0x00000080, DX
-	SUBQ $0x00000020, AX
+	SUBQ $0x00000020, DX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ DX, $0x00000008
 	JL   eightDone
 
 	// load a[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// load b[0:8]
-	VMOVUPS (DX), Y5
+	VMOVUPS (CX), Y5
 
 	// sums0 += a b
 	VFMADD231PS Y4, Y5, Y0
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
-	ADDQ $0x00000020, DX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, DX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ DX, DX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), BX
-	NEGQ    AX
-	VMOVUPS 32(BX)(AX*4), Y4
+	NEGQ    DX
+	VMOVUPS 32(BX)(DX*4), Y4
 
 	// load the rest of a
-	VMASKMOVPS (CX), Y4, Y5
+	VMASKMOVPS (AX), Y4, Y5
 
 	// load the rest of b
-	VMASKMOVPS (DX), Y4, Y4
+	VMASKMOVPS (CX), Y4, Y4
 
 	// sums0 += a b
 	VFMADD231PS Y5, Y4, Y0
@@ -142,70 +142,70 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-28
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   x_len+8(FP), AX
-	MOVQ   x_base+0(FP), CX
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
 
 main:
-	CMPQ AX, $0x00000020
+	CMPQ CX, $0x00000020
 	JL   mainDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// sums0 += x
 	VADDPS Y4, Y0, Y0
 
 	// load x[8:16]
-	VMOVUPS 32(CX), Y4
+	VMOVUPS 32(AX), Y4
 
 	// sums1 += x
 	VADDPS Y4, Y1, Y1
 
 	// load x[16:24]
-	VMOVUPS 64(CX), Y4
+	VMOVUPS 64(AX), Y4
 
 	// sums2 += x
 	VADDPS Y4, Y2, Y2
 
 	// load x[24:32]
-	VMOVUPS 96(CX), Y4
+	VMOVUPS 96(AX), Y4
 
 	// sums3 += x
 	VADDPS Y4, Y3, Y3
 
 	// next 32 elements
-	ADDQ $0x00000080, CX
-	SUBQ $0x00000020, AX
+	ADDQ $0x00000080, AX
+	SUBQ $0x00000020, CX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ CX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// sums0 += x
 	VADDPS Y4, Y0, Y0
 
 	// next 8 elements
-	ADDQ $0x00000020, CX
-	SUBQ $0x00000008, AX
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, CX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ CX, CX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DX
-	NEGQ    AX
-	VMOVUPS 32(DX)(AX*4), Y4
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y4
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y4, Y4
+	VMASKMOVPS (AX), Y4, Y4
 
 	// sums0 += x
 	VADDPS Y4, Y0, Y0
@@ -235,15 +235,15 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   x_len+8(FP), AX
-	MOVQ   x_base+0(FP), CX
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
 
 main:
-	CMPQ AX, $0x00000010
+	CMPQ CX, $0x00000010
 	JL   mainDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// sums += x² in float64
 	VCVTPS2PD    X4, Y5
@@ -253,7 +253,7 @@ main:
 	VFMADD231PD  Y4, Y4, Y1
 
 	// load x[8:16]
-	VMOVUPS 32(CX), Y4
+	VMOVUPS 32(AX), Y4
 
 	// sums += x² in float64
 	VCVTPS2PD    X4, Y5
@@ -263,17 +263,17 @@ main:
 	VFMADD231PD  Y4, Y4, Y3
 
 	// next 16 elements
-	ADDQ $0x00000040, CX
-	SUBQ $0x00000010, AX
+	ADDQ $0x00000040, AX
+	SUBQ $0x00000010, CX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ CX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// sums += x² in float64
 	VCVTPS2PD    X4, Y5
@@ -283,22 +283,22 @@ eight:
 	VFMADD231PD  Y4, Y4, Y1
 
 	// next 8 elements
-	ADDQ $0x00000020, CX
-	SUBQ $0x00000008, AX
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, CX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ CX, CX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DX
-	NEGQ    AX
-	VMOVUPS 32(DX)(AX*4), Y4
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y4
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y4, Y4
+	VMASKMOVPS (AX), Y4, Y4
 
 	// sums += x² in float64
 	VCVTPS2PD    X4, Y5
@@ -327,15 +327,15 @@ TEXT ·maxAVX2(SB), NOSPLIT, $0-28
 	// max = -Inf; nans = none
 	VMOVUPS minusInf<>+0(SB), Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    x_len+8(FP), AX
-	MOVQ    x_base+0(FP), CX
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
 
 main:
-	CMPQ AX, $0x00000010
+	CMPQ CX, $0x00000010
 	JL   mainDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y2
+	VMOVUPS (AX), Y2
 
 	// nans |= x is NaN; max = max(max, x)
 	VCMPPS $0x03, Y2, Y2, Y3
@@ -343,7 +343,7 @@ main:
 	VMAXPS Y2, Y0, Y0
 
 	// load x[8:16]
-	VMOVUPS 32(CX), Y2
+	VMOVUPS 32(AX), Y2
 
 	// nans |= x is NaN; max = max(max, x)
 	VCMPPS $0x03, Y2, Y2, Y3
@@ -351,17 +351,17 @@ main:
 	VMAXPS Y2, Y0, Y0
 
 	// next 16 elements
-	ADDQ $0x00000040, CX
-	SUBQ $0x00000010, AX
+	ADDQ $0x00000040, AX
+	SUBQ $0x00000010, CX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ CX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y2
+	VMOVUPS (AX), Y2
 
 	// nans |= x is NaN; max = max(max, x)
 	VCMPPS $0x03, Y2, Y2, Y3
@@ -369,22 +369,22 @@ eight:
 	VMAXPS Y2, Y0, Y0
 
 	// next 8 elements
-	ADDQ $0x00000020, CX
-	SUBQ $0x00000008, AX
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, CX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ CX, CX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DX
-	NEGQ    AX
-	VMOVUPS 32(DX)(AX*4), Y2
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y2
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y2, Y3
+	VMASKMOVPS (AX), Y2, Y3
 
 	// lanes that do not exist are -Inf
 	VMOVUPS   minusInf<>+0(SB), Y5
@@ -440,112 +440,112 @@ GLOBL nan<>(SB), RODATA|NOPTR, $32
 TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	// alpha in every lane
 	VBROADCASTSS alpha+24(FP), Y0
-	MOVQ         y_len+8(FP), AX
-	MOVQ         y_base+0(FP), CX
-	MOVQ         x_base+32(FP), DX
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+32(FP), CX
+	MOVQ         y_len+8(FP), DX
 
 main:
-	CMPQ AX, $0x00000020
+	CMPQ DX, $0x00000020
 	JL   mainDone
 
 	// load y[0:8]
-	VMOVUPS (CX), Y1
+	VMOVUPS (AX), Y1
 
 	// load x[0:8]
-	VMOVUPS (DX), Y2
+	VMOVUPS (CX), Y2
 
 	// y += alpha x
 	VFMADD231PS Y2, Y0, Y1
 
 	// store y[0:8]
-	VMOVUPS Y1, (CX)
+	VMOVUPS Y1, (AX)
 
 	// load y[8:16]
-	VMOVUPS 32(CX), Y1
+	VMOVUPS 32(AX), Y1
 
 	// load x[8:16]
-	VMOVUPS 32(DX), Y2
+	VMOVUPS 32(CX), Y2
 
 	// y += alpha x
 	VFMADD231PS Y2, Y0, Y1
 
 	// store y[8:16]
-	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y1, 32(AX)
 
 	// load y[16:24]
-	VMOVUPS 64(CX), Y1
+	VMOVUPS 64(AX), Y1
 
 	// load x[16:24]
-	VMOVUPS 64(DX), Y2
+	VMOVUPS 64(CX), Y2
 
 	// y += alpha x
 	VFMADD231PS Y2, Y0, Y1
 
 	// store y[16:24]
-	VMOVUPS Y1, 64(CX)
+	VMOVUPS Y1, 64(AX)
 
 	// load y[24:32]
-	VMOVUPS 96(CX), Y1
+	VMOVUPS 96(AX), Y1
 
 	// load x[24:32]
-	VMOVUPS 96(DX), Y2
+	VMOVUPS 96(CX), Y2
 
 	// y += alpha x
 	VFMADD231PS Y2, Y0, Y1
 
 	// store y[24:32]
-	VMOVUPS Y1, 96(CX)
+	VMOVUPS Y1, 96(AX)
 
 	// next 32 elements
+	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, CX
-	ADDQ $0x00000080, DX
-	SUBQ $0x00000020, AX
+	SUBQ $0x00000020, DX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ DX, $0x00000008
 	JL   eightDone
 
 	// load y[0:8]
-	VMOVUPS (CX), Y1
+	VMOVUPS (AX), Y1
 
 	// load x[0:8]
-	VMOVUPS (DX), Y2
+	VMOVUPS (CX), Y2
 
 	// y += alpha x
 	VFMADD231PS Y2, Y0, Y1
 
 	// store y[0:8]
-	VMOVUPS Y1, (CX)
+	VMOVUPS Y1, (AX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
-	ADDQ $0x00000020, DX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, DX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ DX, DX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), BX
-	NEGQ    AX
-	VMOVUPS 32(BX)(AX*4), Y1
+	NEGQ    DX
+	VMOVUPS 32(BX)(DX*4), Y1
 
 	// load the rest of y
-	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (AX), Y1, Y2
 
 	// load the rest of x
-	VMASKMOVPS (DX), Y1, Y3
+	VMASKMOVPS (CX), Y1, Y3
 
 	// y += alpha x
 	VFMADD231PS Y3, Y0, Y2
 
 	// store the rest of y
-	VMASKMOVPS Y2, Y1, (CX)
+	VMASKMOVPS Y2, Y1, (AX)
 
 done:
 	VZEROUPPER
@@ -554,115 +554,115 @@ done:
 // func addAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·addAVX2(SB), NOSPLIT, $0-72
-	MOVQ a_len+32(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_base+0(FP), BX
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+48(FP), CX
+	MOVQ dst_base+0(FP), DX
+	MOVQ a_len+32(FP), BX
 
 main:
-	CMPQ AX, $0x00000020
+	CMPQ BX, $0x00000020
 	JL   mainDone
 
 	// load a[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load b[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// a + b
 	VADDPS Y1, Y0, Y0
 
 	// store dst[0:8]
-	VMOVUPS Y0, (BX)
+	VMOVUPS Y0, (DX)
 
 	// load a[8:16]
-	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(AX), Y0
 
 	// load b[8:16]
-	VMOVUPS 32(DX), Y1
+	VMOVUPS 32(CX), Y1
 
 	// a + b
 	VADDPS Y1, Y0, Y0
 
 	// store dst[8:16]
-	VMOVUPS Y0, 32(BX)
+	VMOVUPS Y0, 32(DX)
 
 	// load a[16:24]
-	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(AX), Y0
 
 	// load b[16:24]
-	VMOVUPS 64(DX), Y1
+	VMOVUPS 64(CX), Y1
 
 	// a + b
 	VADDPS Y1, Y0, Y0
 
 	// store dst[16:24]
-	VMOVUPS Y0, 64(BX)
+	VMOVUPS Y0, 64(DX)
 
 	// load a[24:32]
-	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(AX), Y0
 
 	// load b[24:32]
-	VMOVUPS 96(DX), Y1
+	VMOVUPS 96(CX), Y1
 
 	// a + b
 	VADDPS Y1, Y0, Y0
 
 	// store dst[24:32]
-	VMOVUPS Y0, 96(BX)
+	VMOVUPS Y0, 96(DX)
 
 	// next 32 elements
+	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, CX
 	ADDQ $0x00000080, DX
-	ADDQ $0x00000080, BX
-	SUBQ $0x00000020, AX
+	SUBQ $0x00000020, BX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ BX, $0x00000008
 	JL   eightDone
 
 	// load a[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load b[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// a + b
 	VADDPS Y1, Y0, Y0
 
 	// store dst[0:8]
-	VMOVUPS Y0, (BX)
+	VMOVUPS Y0, (DX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
-	ADDQ $0x00000020, BX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, BX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ BX, BX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), SI
-	NEGQ    AX
-	VMOVUPS 32(SI)(AX*4), Y0
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*4), Y0
 
 	// load the rest of a
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of b
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// a + b
 	VADDPS Y2, Y1, Y1
 
 	// store the rest of dst
-	VMASKMOVPS Y1, Y0, (BX)
+	VMASKMOVPS Y1, Y0, (DX)
 
 done:
 	VZEROUPPER
@@ -671,115 +671,115 @@ done:
 // func mulAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·mulAVX2(SB), NOSPLIT, $0-72
-	MOVQ a_len+32(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ dst_base+0(FP), BX
+	MOVQ a_base+24(FP), AX
+	MOVQ b_base+48(FP), CX
+	MOVQ dst_base+0(FP), DX
+	MOVQ a_len+32(FP), BX
 
 main:
-	CMPQ AX, $0x00000020
+	CMPQ BX, $0x00000020
 	JL   mainDone
 
 	// load a[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load b[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// a b
 	VMULPS Y1, Y0, Y0
 
 	// store dst[0:8]
-	VMOVUPS Y0, (BX)
+	VMOVUPS Y0, (DX)
 
 	// load a[8:16]
-	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(AX), Y0
 
 	// load b[8:16]
-	VMOVUPS 32(DX), Y1
+	VMOVUPS 32(CX), Y1
 
 	// a b
 	VMULPS Y1, Y0, Y0
 
 	// store dst[8:16]
-	VMOVUPS Y0, 32(BX)
+	VMOVUPS Y0, 32(DX)
 
 	// load a[16:24]
-	VMOVUPS 64(CX), Y0
+	VMOVUPS 64(AX), Y0
 
 	// load b[16:24]
-	VMOVUPS 64(DX), Y1
+	VMOVUPS 64(CX), Y1
 
 	// a b
 	VMULPS Y1, Y0, Y0
 
 	// store dst[16:24]
-	VMOVUPS Y0, 64(BX)
+	VMOVUPS Y0, 64(DX)
 
 	// load a[24:32]
-	VMOVUPS 96(CX), Y0
+	VMOVUPS 96(AX), Y0
 
 	// load b[24:32]
-	VMOVUPS 96(DX), Y1
+	VMOVUPS 96(CX), Y1
 
 	// a b
 	VMULPS Y1, Y0, Y0
 
 	// store dst[24:32]
-	VMOVUPS Y0, 96(BX)
+	VMOVUPS Y0, 96(DX)
 
 	// next 32 elements
+	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, CX
 	ADDQ $0x00000080, DX
-	ADDQ $0x00000080, BX
-	SUBQ $0x00000020, AX
+	SUBQ $0x00000020, BX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ BX, $0x00000008
 	JL   eightDone
 
 	// load a[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load b[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// a b
 	VMULPS Y1, Y0, Y0
 
 	// store dst[0:8]
-	VMOVUPS Y0, (BX)
+	VMOVUPS Y0, (DX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
-	ADDQ $0x00000020, BX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, BX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ BX, BX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), SI
-	NEGQ    AX
-	VMOVUPS 32(SI)(AX*4), Y0
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*4), Y0
 
 	// load the rest of a
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of b
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// a b
 	VMULPS Y2, Y1, Y1
 
 	// store the rest of dst
-	VMASKMOVPS Y1, Y0, (BX)
+	VMASKMOVPS Y1, Y0, (DX)
 
 done:
 	VZEROUPPER
@@ -790,91 +790,91 @@ done:
 TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	// s in every lane
 	VBROADCASTSS s+24(FP), Y0
-	MOVQ         x_len+8(FP), AX
-	MOVQ         x_base+0(FP), CX
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
 
 main:
-	CMPQ AX, $0x00000020
+	CMPQ CX, $0x00000020
 	JL   mainDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y1
+	VMOVUPS (AX), Y1
 
 	// x s
 	VMULPS Y0, Y1, Y1
 
 	// store x[0:8]
-	VMOVUPS Y1, (CX)
+	VMOVUPS Y1, (AX)
 
 	// load x[8:16]
-	VMOVUPS 32(CX), Y1
+	VMOVUPS 32(AX), Y1
 
 	// x s
 	VMULPS Y0, Y1, Y1
 
 	// store x[8:16]
-	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y1, 32(AX)
 
 	// load x[16:24]
-	VMOVUPS 64(CX), Y1
+	VMOVUPS 64(AX), Y1
 
 	// x s
 	VMULPS Y0, Y1, Y1
 
 	// store x[16:24]
-	VMOVUPS Y1, 64(CX)
+	VMOVUPS Y1, 64(AX)
 
 	// load x[24:32]
-	VMOVUPS 96(CX), Y1
+	VMOVUPS 96(AX), Y1
 
 	// x s
 	VMULPS Y0, Y1, Y1
 
 	// store x[24:32]
-	VMOVUPS Y1, 96(CX)
+	VMOVUPS Y1, 96(AX)
 
 	// next 32 elements
-	ADDQ $0x00000080, CX
-	SUBQ $0x00000020, AX
+	ADDQ $0x00000080, AX
+	SUBQ $0x00000020, CX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ CX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y1
+	VMOVUPS (AX), Y1
 
 	// x s
 	VMULPS Y0, Y1, Y1
 
 	// store x[0:8]
-	VMOVUPS Y1, (CX)
+	VMOVUPS Y1, (AX)
 
 	// next 8 elements
-	ADDQ $0x00000020, CX
-	SUBQ $0x00000008, AX
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, CX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ CX, CX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DX
-	NEGQ    AX
-	VMOVUPS 32(DX)(AX*4), Y1
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y1
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y1, Y2
+	VMASKMOVPS (AX), Y1, Y2
 
 	// x s
 	VMULPS Y0, Y2, Y2
 
 	// store the rest of x
-	VMASKMOVPS Y2, Y1, (CX)
+	VMASKMOVPS Y2, Y1, (AX)
 
 done:
 	VZEROUPPER
@@ -888,20 +888,20 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-80
 
 	// rstd in every lane
 	VBROADCASTSS rstd+76(FP), Y1
-	MOVQ         x_len+32(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         w_base+48(FP), DX
-	MOVQ         y_base+0(FP), BX
+	MOVQ         x_base+24(FP), AX
+	MOVQ         w_base+48(FP), CX
+	MOVQ         y_base+0(FP), DX
+	MOVQ         x_len+32(FP), BX
 
 main:
-	CMPQ AX, $0x00000010
+	CMPQ BX, $0x00000010
 	JL   mainDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y2
+	VMOVUPS (AX), Y2
 
 	// load w[0:8]
-	VMOVUPS (DX), Y3
+	VMOVUPS (CX), Y3
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y2, Y2
@@ -911,13 +911,13 @@ main:
 	VMULPS Y3, Y2, Y2
 
 	// store y[0:8]
-	VMOVUPS Y2, (BX)
+	VMOVUPS Y2, (DX)
 
 	// load x[8:16]
-	VMOVUPS 32(CX), Y2
+	VMOVUPS 32(AX), Y2
 
 	// load w[8:16]
-	VMOVUPS 32(DX), Y3
+	VMOVUPS 32(CX), Y3
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y2, Y2
@@ -927,25 +927,25 @@ main:
 	VMULPS Y3, Y2, Y2
 
 	// store y[8:16]
-	VMOVUPS Y2, 32(BX)
+	VMOVUPS Y2, 32(DX)
 
 	// next 16 elements
+	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
-	ADDQ $0x00000040, BX
-	SUBQ $0x00000010, AX
+	SUBQ $0x00000010, BX
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ BX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y2
+	VMOVUPS (AX), Y2
 
 	// load w[0:8]
-	VMOVUPS (DX), Y3
+	VMOVUPS (CX), Y3
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y2, Y2
@@ -955,30 +955,30 @@ eight:
 	VMULPS Y3, Y2, Y2
 
 	// store y[0:8]
-	VMOVUPS Y2, (BX)
+	VMOVUPS Y2, (DX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
-	ADDQ $0x00000020, BX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, BX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ BX, BX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), SI
-	NEGQ    AX
-	VMOVUPS 32(SI)(AX*4), Y2
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*4), Y2
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y2, Y3
+	VMASKMOVPS (AX), Y2, Y3
 
 	// load the rest of w
-	VMASKMOVPS (DX), Y2, Y4
+	VMASKMOVPS (CX), Y2, Y4
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y3, Y3
@@ -988,7 +988,7 @@ eightDone:
 	VMULPS Y4, Y3, Y3
 
 	// store the rest of y
-	VMASKMOVPS Y3, Y2, (BX)
+	VMASKMOVPS Y3, Y2, (DX)
 
 done:
 	VZEROUPPER
@@ -1002,24 +1002,24 @@ TEXT ·normalizeBiasAVX2(SB), NOSPLIT, $0-104
 
 	// rstd in every lane
 	VBROADCASTSS rstd+100(FP), Y1
-	MOVQ         x_len+32(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         w_base+48(FP), DX
-	MOVQ         b_base+72(FP), BX
-	MOVQ         y_base+0(FP), SI
+	MOVQ         x_base+24(FP), AX
+	MOVQ         w_base+48(FP), CX
+	MOVQ         b_base+72(FP), DX
+	MOVQ         y_base+0(FP), BX
+	MOVQ         x_len+32(FP), SI
 
 main:
-	CMPQ AX, $0x00000010
+	CMPQ SI, $0x00000010
 	JL   mainDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y2
+	VMOVUPS (AX), Y2
 
 	// load w[0:8]
-	VMOVUPS (DX), Y3
+	VMOVUPS (CX), Y3
 
 	// load b[0:8]
-	VMOVUPS (BX), Y4
+	VMOVUPS (DX), Y4
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y2, Y2
@@ -1029,16 +1029,16 @@ main:
 	VFMADD213PS Y4, Y3, Y2
 
 	// store y[0:8]
-	VMOVUPS Y2, (SI)
+	VMOVUPS Y2, (BX)
 
 	// load x[8:16]
-	VMOVUPS 32(CX), Y2
+	VMOVUPS 32(AX), Y2
 
 	// load w[8:16]
-	VMOVUPS 32(DX), Y3
+	VMOVUPS 32(CX), Y3
 
 	// load b[8:16]
-	VMOVUPS 32(BX), Y4
+	VMOVUPS 32(DX), Y4
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y2, Y2
@@ -1048,29 +1048,29 @@ main:
 	VFMADD213PS Y4, Y3, Y2
 
 	// store y[8:16]
-	VMOVUPS Y2, 32(SI)
+	VMOVUPS Y2, 32(BX)
 
 	// next 16 elements
+	ADDQ $0x00000040, AX
 	ADDQ $0x00000040, CX
 	ADDQ $0x00000040, DX
 	ADDQ $0x00000040, BX
-	ADDQ $0x00000040, SI
-	SUBQ $0x00000010, AX
+	SUBQ $0x00000010, SI
 	JMP  main
 
 mainDone:
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ SI, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y2
+	VMOVUPS (AX), Y2
 
 	// load w[0:8]
-	VMOVUPS (DX), Y3
+	VMOVUPS (CX), Y3
 
 	// load b[0:8]
-	VMOVUPS (BX), Y4
+	VMOVUPS (DX), Y4
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y2, Y2
@@ -1080,34 +1080,34 @@ eight:
 	VFMADD213PS Y4, Y3, Y2
 
 	// store y[0:8]
-	VMOVUPS Y2, (SI)
+	VMOVUPS Y2, (BX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
 	ADDQ $0x00000020, BX
-	ADDQ $0x00000020, SI
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, SI
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ SI, SI
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DI
-	NEGQ    AX
-	VMOVUPS 32(DI)(AX*4), Y2
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*4), Y2
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y2, Y3
+	VMASKMOVPS (AX), Y2, Y3
 
 	// load the rest of w
-	VMASKMOVPS (DX), Y2, Y4
+	VMASKMOVPS (CX), Y2, Y4
 
 	// load the rest of b
-	VMASKMOVPS (BX), Y2, Y5
+	VMASKMOVPS (DX), Y2, Y5
 
 	// x = (x - mean) rstd
 	VSUBPS Y0, Y3, Y3
@@ -1117,7 +1117,7 @@ eightDone:
 	VFMADD213PS Y5, Y4, Y3
 
 	// store the rest of y
-	VMASKMOVPS Y3, Y2, (SI)
+	VMASKMOVPS Y3, Y2, (BX)
 
 done:
 	VZEROUPPER
@@ -1126,27 +1126,27 @@ done:
 // func rotateHalfAVX2(x1 []float32, x2 []float32, cos []float32, sin []float32)
 // Requires: AVX, FMA3
 TEXT ·rotateHalfAVX2(SB), NOSPLIT, $0-96
-	MOVQ x1_len+8(FP), AX
-	MOVQ x1_base+0(FP), CX
-	MOVQ x2_base+24(FP), DX
-	MOVQ cos_base+48(FP), BX
-	MOVQ sin_base+72(FP), SI
+	MOVQ x1_base+0(FP), AX
+	MOVQ x2_base+24(FP), CX
+	MOVQ cos_base+48(FP), DX
+	MOVQ sin_base+72(FP), BX
+	MOVQ x1_len+8(FP), SI
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ SI, $0x00000008
 	JL   eightDone
 
 	// load x1[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load x2[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// load cos[0:8]
-	VMOVUPS (BX), Y2
+	VMOVUPS (DX), Y2
 
 	// load sin[0:8]
-	VMOVUPS (SI), Y3
+	VMOVUPS (BX), Y3
 
 	// y1 = x1 cos - x2 sin
 	VMULPS      Y3, Y1, Y4
@@ -1157,40 +1157,40 @@ eight:
 	VFMADD231PS Y2, Y1, Y0
 
 	// store x1[0:8]
-	VMOVUPS Y4, (CX)
+	VMOVUPS Y4, (AX)
 
 	// store x2[0:8]
-	VMOVUPS Y0, (DX)
+	VMOVUPS Y0, (CX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
 	ADDQ $0x00000020, BX
-	ADDQ $0x00000020, SI
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, SI
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ SI, SI
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DI
-	NEGQ    AX
-	VMOVUPS 32(DI)(AX*4), Y0
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*4), Y0
 
 	// load the rest of x1
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of x2
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// load the rest of cos
-	VMASKMOVPS (BX), Y0, Y3
+	VMASKMOVPS (DX), Y0, Y3
 
 	// load the rest of sin
-	VMASKMOVPS (SI), Y0, Y4
+	VMASKMOVPS (BX), Y0, Y4
 
 	// y1 = x1 cos - x2 sin
 	VMULPS      Y4, Y2, Y5
@@ -1201,10 +1201,10 @@ eightDone:
 	VFMADD231PS Y3, Y2, Y1
 
 	// store the rest of x1
-	VMASKMOVPS Y5, Y0, (CX)
+	VMASKMOVPS Y5, Y0, (AX)
 
 	// store the rest of x2
-	VMASKMOVPS Y1, Y0, (DX)
+	VMASKMOVPS Y1, Y0, (CX)
 
 done:
 	VZEROUPPER
@@ -1222,16 +1222,16 @@ TEXT ·expShiftAVX2(SB), NOSPLIT, $0-60
 	// sums = 0
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   x_len+32(FP), AX
-	MOVQ   x_base+24(FP), CX
-	MOVQ   dst_base+0(FP), DX
+	MOVQ   x_base+24(FP), AX
+	MOVQ   dst_base+0(FP), CX
+	MOVQ   x_len+32(FP), DX
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ DX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y4
+	VMOVUPS (AX), Y4
 
 	// x = scale x - shift
 	VFMSUB213PS Y1, Y0, Y4
@@ -1281,26 +1281,26 @@ eight:
 	VADDPD       Y6, Y3, Y3
 
 	// store dst[0:8]
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y4, (CX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
-	ADDQ $0x00000020, DX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, DX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ DX, DX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), BX
-	NEGQ    AX
-	VMOVUPS 32(BX)(AX*4), Y4
+	NEGQ    DX
+	VMOVUPS 32(BX)(DX*4), Y4
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y4, Y5
+	VMASKMOVPS (AX), Y4, Y5
 
 	// x = scale x - shift
 	VFMSUB213PS Y1, Y0, Y5
@@ -1353,7 +1353,7 @@ eightDone:
 	VADDPD       Y0, Y3, Y3
 
 	// store the rest of dst
-	VMASKMOVPS Y5, Y4, (DX)
+	VMASKMOVPS Y5, Y4, (CX)
 
 done:
 	// sum of the lanes
@@ -1491,20 +1491,20 @@ GLOBL expBias<>(SB), RODATA|NOPTR, $32
 // func siluMulAVX2(h []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·siluMulAVX2(SB), NOSPLIT, $0-72
-	MOVQ gate_len+32(FP), AX
-	MOVQ gate_base+24(FP), CX
-	MOVQ up_base+48(FP), DX
-	MOVQ h_base+0(FP), BX
+	MOVQ gate_base+24(FP), AX
+	MOVQ up_base+48(FP), CX
+	MOVQ h_base+0(FP), DX
+	MOVQ gate_len+32(FP), BX
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ BX, $0x00000008
 	JL   eightDone
 
 	// load gate[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load up[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// s = 1 / (1 + exp(-x))
 	VXORPS signBit<>+0(SB), Y0, Y2
@@ -1554,30 +1554,30 @@ eight:
 	VMULPS Y1, Y2, Y2
 
 	// store h[0:8]
-	VMOVUPS Y2, (BX)
+	VMOVUPS Y2, (DX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
-	ADDQ $0x00000020, BX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, BX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ BX, BX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), SI
-	NEGQ    AX
-	VMOVUPS 32(SI)(AX*4), Y0
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*4), Y0
 
 	// load the rest of gate
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of up
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// s = 1 / (1 + exp(-x))
 	VXORPS signBit<>+0(SB), Y1, Y3
@@ -1627,7 +1627,7 @@ eightDone:
 	VMULPS Y2, Y3, Y3
 
 	// store the rest of h
-	VMASKMOVPS Y3, Y0, (BX)
+	VMASKMOVPS Y3, Y0, (DX)
 
 done:
 	VZEROUPPER
@@ -1646,25 +1646,25 @@ GLOBL signBit<>(SB), RODATA|NOPTR, $32
 // func siluMulBackwardAVX2(dgate []float32, dup []float32, dh []float32, gate []float32, up []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·siluMulBackwardAVX2(SB), NOSPLIT, $0-120
-	MOVQ gate_len+80(FP), AX
-	MOVQ gate_base+72(FP), CX
-	MOVQ up_base+96(FP), DX
-	MOVQ dh_base+48(FP), BX
-	MOVQ dgate_base+0(FP), SI
-	MOVQ dup_base+24(FP), DI
+	MOVQ gate_base+72(FP), AX
+	MOVQ up_base+96(FP), CX
+	MOVQ dh_base+48(FP), DX
+	MOVQ dgate_base+0(FP), BX
+	MOVQ dup_base+24(FP), SI
+	MOVQ gate_len+80(FP), DI
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ DI, $0x00000008
 	JL   eightDone
 
 	// load gate[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load up[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// load dh[0:8]
-	VMOVUPS (BX), Y2
+	VMOVUPS (DX), Y2
 
 	// s = 1 / (1 + exp(-x))
 	VXORPS signBit<>+0(SB), Y0, Y3
@@ -1721,38 +1721,38 @@ eight:
 	VMULPS      Y1, Y3, Y3
 
 	// store dgate[0:8]
-	VMOVUPS Y3, (SI)
+	VMOVUPS Y3, (BX)
 
 	// store dup[0:8]
-	VMOVUPS Y2, (DI)
+	VMOVUPS Y2, (SI)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
 	ADDQ $0x00000020, BX
 	ADDQ $0x00000020, SI
-	ADDQ $0x00000020, DI
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, DI
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ DI, DI
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), R8
-	NEGQ    AX
-	VMOVUPS 32(R8)(AX*4), Y0
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
 
 	// load the rest of gate
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of up
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// load the rest of dh
-	VMASKMOVPS (BX), Y0, Y3
+	VMASKMOVPS (DX), Y0, Y3
 
 	// s = 1 / (1 + exp(-x))
 	VXORPS signBit<>+0(SB), Y1, Y4
@@ -1809,10 +1809,10 @@ eightDone:
 	VMULPS      Y2, Y4, Y4
 
 	// store the rest of dgate
-	VMASKMOVPS Y4, Y0, (SI)
+	VMASKMOVPS Y4, Y0, (BX)
 
 	// store the rest of dup
-	VMASKMOVPS Y3, Y0, (DI)
+	VMASKMOVPS Y3, Y0, (SI)
 
 done:
 	VZEROUPPER
@@ -1821,16 +1821,16 @@ done:
 // func geluTanhAVX2(h []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluTanhAVX2(SB), NOSPLIT, $0-48
-	MOVQ x_len+32(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ h_base+0(FP), DX
+	MOVQ x_base+24(FP), AX
+	MOVQ h_base+0(FP), CX
+	MOVQ x_len+32(FP), DX
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ DX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// 2u = x (A + B x²)
 	VMULPS      Y0, Y0, Y1
@@ -1885,26 +1885,26 @@ eight:
 	VMULPS Y0, Y1, Y1
 
 	// store h[0:8]
-	VMOVUPS Y1, (DX)
+	VMOVUPS Y1, (CX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
-	ADDQ $0x00000020, DX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, DX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ DX, DX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), BX
-	NEGQ    AX
-	VMOVUPS 32(BX)(AX*4), Y0
+	NEGQ    DX
+	VMOVUPS 32(BX)(DX*4), Y0
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// 2u = x (A + B x²)
 	VMULPS      Y1, Y1, Y2
@@ -1959,7 +1959,7 @@ eightDone:
 	VMULPS Y1, Y2, Y2
 
 	// store the rest of h
-	VMASKMOVPS Y2, Y0, (DX)
+	VMASKMOVPS Y2, Y0, (CX)
 
 done:
 	VZEROUPPER
@@ -1988,20 +1988,20 @@ GLOBL geluA<>(SB), RODATA|NOPTR, $32
 // func geluTanhBackwardAVX2(dx []float32, dh []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluTanhBackwardAVX2(SB), NOSPLIT, $0-72
-	MOVQ x_len+56(FP), AX
-	MOVQ x_base+48(FP), CX
-	MOVQ dh_base+24(FP), DX
-	MOVQ dx_base+0(FP), BX
+	MOVQ x_base+48(FP), AX
+	MOVQ dh_base+24(FP), CX
+	MOVQ dx_base+0(FP), DX
+	MOVQ x_len+56(FP), BX
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ BX, $0x00000008
 	JL   eightDone
 
 	// load x[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load dh[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// 2u = x (A + B x²)
 	VMULPS      Y0, Y0, Y2
@@ -2065,30 +2065,30 @@ eight:
 	VMULPS      Y1, Y3, Y3
 
 	// store dx[0:8]
-	VMOVUPS Y3, (BX)
+	VMOVUPS Y3, (DX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
-	ADDQ $0x00000020, BX
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, BX
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ BX, BX
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), SI
-	NEGQ    AX
-	VMOVUPS 32(SI)(AX*4), Y0
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*4), Y0
 
 	// load the rest of x
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of dh
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// 2u = x (A + B x²)
 	VMULPS      Y1, Y1, Y3
@@ -2152,7 +2152,7 @@ eightDone:
 	VMULPS      Y2, Y4, Y4
 
 	// store the rest of dx
-	VMASKMOVPS Y4, Y0, (BX)
+	VMASKMOVPS Y4, Y0, (DX)
 
 done:
 	VZEROUPPER
@@ -2171,27 +2171,27 @@ GLOBL gelu3B<>(SB), RODATA|NOPTR, $32
 // func adamWAVX2(p []float32, g []float32, m []float32, v []float32, c [9]float32)
 // Requires: AVX, FMA3
 TEXT ·adamWAVX2(SB), NOSPLIT, $0-132
-	MOVQ p_len+8(FP), AX
-	MOVQ p_base+0(FP), CX
-	MOVQ g_base+24(FP), DX
-	MOVQ m_base+48(FP), BX
-	MOVQ v_base+72(FP), SI
+	MOVQ p_base+0(FP), AX
+	MOVQ g_base+24(FP), CX
+	MOVQ m_base+48(FP), DX
+	MOVQ v_base+72(FP), BX
+	MOVQ p_len+8(FP), SI
 
 eight:
-	CMPQ AX, $0x00000008
+	CMPQ SI, $0x00000008
 	JL   eightDone
 
 	// load p[0:8]
-	VMOVUPS (CX), Y0
+	VMOVUPS (AX), Y0
 
 	// load g[0:8]
-	VMOVUPS (DX), Y1
+	VMOVUPS (CX), Y1
 
 	// load m[0:8]
-	VMOVUPS (BX), Y2
+	VMOVUPS (DX), Y2
 
 	// load v[0:8]
-	VMOVUPS (SI), Y3
+	VMOVUPS (BX), Y3
 
 	// g *= scale; p *= keep
 	VBROADCASTSS c_0+96(FP), Y4
@@ -2224,43 +2224,43 @@ eight:
 	VSUBPS       Y4, Y0, Y0
 
 	// store p[0:8]
-	VMOVUPS Y0, (CX)
+	VMOVUPS Y0, (AX)
 
 	// store m[0:8]
-	VMOVUPS Y2, (BX)
+	VMOVUPS Y2, (DX)
 
 	// store v[0:8]
-	VMOVUPS Y3, (SI)
+	VMOVUPS Y3, (BX)
 
 	// next 8 elements
+	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, CX
 	ADDQ $0x00000020, DX
 	ADDQ $0x00000020, BX
-	ADDQ $0x00000020, SI
-	SUBQ $0x00000008, AX
+	SUBQ $0x00000008, SI
 	JMP  eight
 
 eightDone:
 	// the last n % 8 elements
-	TESTQ AX, AX
+	TESTQ SI, SI
 	JZ    done
 
 	// mask = the first n lanes
 	LEAQ    laneMask<>+0(SB), DI
-	NEGQ    AX
-	VMOVUPS 32(DI)(AX*4), Y0
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*4), Y0
 
 	// load the rest of p
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (AX), Y0, Y1
 
 	// load the rest of g
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (CX), Y0, Y2
 
 	// load the rest of m
-	VMASKMOVPS (BX), Y0, Y3
+	VMASKMOVPS (DX), Y0, Y3
 
 	// load the rest of v
-	VMASKMOVPS (SI), Y0, Y4
+	VMASKMOVPS (BX), Y0, Y4
 
 	// g *= scale; p *= keep
 	VBROADCASTSS c_0+96(FP), Y5
@@ -2293,13 +2293,13 @@ eightDone:
 	VSUBPS       Y5, Y1, Y1
 
 	// store the rest of p
-	VMASKMOVPS Y1, Y0, (CX)
+	VMASKMOVPS Y1, Y0, (AX)
 
 	// store the rest of m
-	VMASKMOVPS Y3, Y0, (BX)
+	VMASKMOVPS Y3, Y0, (DX)
 
 	// store the rest of v
-	VMASKMOVPS Y4, Y0, (SI)
+	VMASKMOVPS Y4, Y0, (BX)
 
 done:
 	VZEROUPPER

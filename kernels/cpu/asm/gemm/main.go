@@ -18,7 +18,7 @@ const (
 	laneBytes  = 32 // one ymm register
 	panelBytes = 64 // one row of a panel: 16 float32
 	unroll     = 4  // steps of k per turn of the main loop
-	ahead      = 16 // steps of k that B is prefetched ahead when it streams from memory
+	ahead      = 48 // steps of k that B is prefetched ahead when it streams from memory
 )
 
 func main() {
@@ -27,6 +27,8 @@ func main() {
 	} {
 		tile(shape.rows, shape.panels)
 	}
+	copySteps("copy16", panelBytes)
+	copySteps("copy6", 6*4)
 	transpose("transpose16", 16, panelBytes)
 	transpose("transpose6", 6, 6*4)
 	Generate()
@@ -157,12 +159,7 @@ func (o *operands) step(u int) {
 		Commentf("a = A[0][p+%d] in every lane", u)
 		VBROADCASTSS(o.aAt(0), a)
 		for v := range vectors {
-			if v%2 == 0 {
-				far := o.bAt(u, v)
-				far.Disp += ahead * panelBytes
-				Commentf("prefetch B[p+%d] of panel %d", u+ahead, v/2)
-				PREFETCHT0(far)
-			}
+			o.prefetchB(u, v)
 			Commentf("acc[0][%d] += a * B[p+%d][%d]", v, u, v)
 			VFMADD231PS(o.bAt(u, v), a, o.acc[0][v])
 		}
@@ -175,6 +172,7 @@ func (o *operands) step(u int) {
 		}
 		b := YMM()
 		for v := range vectors {
+			o.prefetchB(u, v)
 			Commentf("acc[:][%d] += a * B[p+%d][%d]", v, u, v)
 			VMOVUPS(o.bAt(u, v), b)
 			for r := range o.rows {
@@ -186,6 +184,7 @@ func (o *operands) step(u int) {
 		Commentf("b = B[p+%d][0:16]", u)
 		VMOVUPS(o.bAt(u, 0), b0)
 		VMOVUPS(o.bAt(u, 1), b1)
+		o.prefetchB(u, 0)
 		for r := range o.rows {
 			a := YMM()
 			Commentf("acc[%d] += A[%d][p+%d] * b", r, r, u)
@@ -199,6 +198,18 @@ func (o *operands) step(u int) {
 	if o.a3 != nil {
 		ADDQ(o.aStep, o.a3)
 	}
+}
+
+// prefetchB fetches what step p+u+ahead needs of vector v's panel: with few
+// rows B comes from memory, and the processor's own prefetching stops at pages.
+func (o *operands) prefetchB(u, v int) {
+	if v%2 != 0 {
+		return // the same cache line as the vector before
+	}
+	far := o.bAt(u, v)
+	far.Disp += ahead * panelBytes
+	Commentf("prefetch B[p+%d] of panel %d", u+ahead, v/2)
+	PREFETCHT0(far)
 }
 
 // advanceB moves the pointers to B over the given number of steps.
@@ -312,6 +323,52 @@ func transpose(name string, rows, stepBytes int) {
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// copySteps writes a function that packs a matrix whose steps are its stored
+// rows: step p of panel q is stepBytes from src + p stride + q stepBytes.
+func copySteps(name string, stepBytes int) {
+	TEXT(name, NOSPLIT, "func(dst, src *float32, stride, panel, panels, steps int)")
+	Doc(fmt.Sprintf("%s writes dst[q*panel+p*%d+i] = src[p*stride+q*%d+i] for panels q and steps p; stride and panel are in bytes.",
+		name, stepBytes/4, stepBytes/4))
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	panel := Load(Param("panel"), GP64())
+	panels := Load(Param("panels"), GP64())
+	steps := Load(Param("steps"), GP64())
+	Label("step")
+	from, to, left := GP64(), GP64(), GP64()
+	Comment("all panels of one step")
+	MOVQ(src, from)
+	MOVQ(dst, to)
+	MOVQ(panels, left)
+	Label("panel")
+	if stepBytes == panelBytes {
+		low, high := YMM(), YMM()
+		VMOVUPS(Mem{Base: from}, low)
+		VMOVUPS(Mem{Base: from, Disp: laneBytes}, high)
+		VMOVUPS(low, Mem{Base: to})
+		VMOVUPS(high, Mem{Base: to, Disp: laneBytes})
+	} else {
+		low, high := XMM(), XMM()
+		VMOVUPS(Mem{Base: from}, low)
+		VMOVSD(Mem{Base: from, Disp: 16}, high)
+		VMOVUPS(low, Mem{Base: to})
+		VMOVSD(high, Mem{Base: to, Disp: 16})
+	}
+	ADDQ(U32(stepBytes), from)
+	ADDQ(panel, to)
+	DECQ(left)
+	JNZ(LabelRef("panel"))
+	Comment("next step")
+	ADDQ(stride, src)
+	ADDQ(U32(stepBytes), dst)
+	DECQ(steps)
+	JNZ(LabelRef("step"))
 	VZEROUPPER()
 	RET()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/gotypes"
@@ -29,21 +30,19 @@ func signature(name, parameters, doc string) {
 // unroll times 8 lanes a turn, then 8, then those that are left, whose missing
 // lanes read as zeros and are not written. What body returns goes to outputs.
 func loop(unroll int, inputs, outputs []string, body func(t turn) []VecVirtual) {
-	n := Load(Param(append(append([]string(nil), inputs...), outputs...)[0]).Len(), GP64())
+	var names []string // each slice once
 	base := map[string]Register{}
-	for _, name := range append(append([]string(nil), inputs...), outputs...) {
+	for _, name := range slices.Concat(inputs, outputs) {
 		if base[name] == nil {
+			names = append(names, name)
 			base[name] = Load(Param(name).Base(), GP64())
 		}
 	}
+	n := Load(Param(names[0]).Len(), GP64())
 	advance := func(turns int) {
 		Commentf("next %d elements", turns*lanes)
-		seen := map[string]bool{}
-		for _, name := range append(append([]string(nil), inputs...), outputs...) {
-			if !seen[name] {
-				ADDQ(U32(turns*laneBytes), base[name])
-			}
-			seen[name] = true
+		for _, name := range names {
+			ADDQ(U32(turns*laneBytes), base[name])
 		}
 		SUBQ(U32(turns*lanes), n)
 	}
@@ -73,21 +72,15 @@ func loop(unroll int, inputs, outputs []string, body func(t turn) []VecVirtual) 
 			}
 		}
 	}
-	for _, turns := range []int{unroll, 1} {
-		if turns == 1 && unroll == 1 {
-			continue
-		}
-		label := map[bool]string{true: "main", false: "eight"}[turns > 1]
-		repeat(n, turns, label, func() {
-			for u := range turns {
+	if unroll > 1 {
+		repeat(n, unroll, "main", func() {
+			for u := range unroll {
 				one(u, nil)
 			}
-			advance(turns)
+			advance(unroll)
 		})
 	}
-	if unroll == 1 {
-		repeat(n, 1, "eight", func() { one(0, nil); advance(1) })
-	}
+	repeat(n, 1, "eight", func() { one(0, nil); advance(1) })
 	Comment("the last n % 8 elements")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"retort/engine"
+	"retort/kernels"
+)
+
+// cli is one command's view of the terminal.
+type cli struct {
+	command command
+	common  common
+	stdout  *os.File
+	stderr  *os.File
+	bar     *progressbar.ProgressBar
+}
+
+// note shows a line that is not a result.
+func (c *cli) note(line string) {
+	if c.common.Quiet {
+		return
+	}
+	c.endProgress()
+	fmt.Fprintln(c.stderr, line)
+}
+
+// interactive tells whether a person watches.
+func (c *cli) interactive() bool {
+	return !c.common.Quiet && !c.common.JSON && term.IsTerminal(int(c.stderr.Fd()))
+}
+
+// progress shows how far a count has come: a bar on a terminal, nothing elsewhere (train
+// prints lines of its own).
+func (c *cli) progress(done, total int, text string) {
+	if !c.interactive() {
+		return
+	}
+	if c.bar == nil {
+		c.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(c.stderr), progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	}
+	c.bar.Describe(text)
+	_ = c.bar.Set(done) // a bar that cannot be drawn is no reason to stop
+}
+
+// endProgress clears the bar so that other text can follow.
+func (c *cli) endProgress() {
+	if c.bar != nil {
+		_ = c.bar.Clear()
+		c.bar = nil
+	}
+}
+
+// withDevice opens the device of --device for the time of the call.
+func (c *cli) withDevice(use func(k kernels.Backend) error) error {
+	k, err := engine.OpenDevice(c.common.Device)
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	return use(k)
+}
+
+// printJSON writes one value to standard output.
+func (c *cli) printJSON(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// rowWriter writes rows as JSONL to --output, or to standard output where that is empty. A
+// file appears under its name once it is whole.
+type rowWriter struct {
+	file *os.File
+	out  *bufio.Writer
+	enc  *json.Encoder
+	path string
+}
+
+func newRowWriter(c *cli, path string) (*rowWriter, error) {
+	w := &rowWriter{path: path}
+	var to io.Writer = c.stdout
+	if path != "" {
+		f, err := os.Create(path + ".partial")
+		if err != nil {
+			return nil, fmt.Errorf("%w: output: %w", engine.ErrBadInput, err)
+		}
+		w.file, to = f, f
+	}
+	w.out = bufio.NewWriterSize(to, 1<<16)
+	w.enc = json.NewEncoder(w.out)
+	w.enc.SetEscapeHTML(false)
+	return w, nil
+}
+
+func (w *rowWriter) write(row any) error { return w.enc.Encode(row) }
+
+// close finishes the file; with an error it takes the partial file away.
+func (w *rowWriter) close(failed error) error {
+	err := w.out.Flush()
+	if w.file == nil {
+		return firstError(failed, err)
+	}
+	err = firstError(failed, err, w.file.Close())
+	if err != nil {
+		os.Remove(w.file.Name())
+		return err
+	}
+	return os.Rename(w.file.Name(), w.path)
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

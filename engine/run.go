@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"retort/data"
+	"retort/engine/checkpoint"
+	"retort/kernels"
+)
+
+// Train is the whole of `retort train`: it opens the student and the data of the options,
+// trains, and leaves the run folder. With DryRun it stops before training and preview,
+// when not nil, gets ten rendered rows.
+func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, preview func([]Preview)) (TrainResult, error) {
+	if err := o.Validate(); err != nil {
+		return TrainResult{}, err
+	}
+	note := hooks.Note
+	if note == nil {
+		note = func(string) {}
+	}
+	rows, err := readRows(o.Dataset) // before the student: data errors come quickly
+	if err != nil {
+		return TrainResult{}, err
+	}
+	s, err := openForTraining(k, o)
+	if err != nil {
+		return TrainResult{}, err
+	}
+	defer s.Close()
+	for _, n := range s.Notes {
+		note(n)
+	}
+	note(fmt.Sprintf("student: %s, on %s", s.Config, k.Name()))
+	if o.MaxLength > s.Context {
+		note(fmt.Sprintf("max_length %d is lowered to the student's context of %d", o.MaxLength, s.Context))
+		o.MaxLength = s.Context
+	}
+	examples, rejects, err := encodeRows(s, rows, o)
+	if err != nil {
+		return TrainResult{Rejects: rejects}, err
+	}
+	note(describe(examples, rejects))
+	var evaluation []data.Example
+	if o.EvalDataset != "" {
+		evalRows, err := readRows(o.EvalDataset)
+		if err != nil {
+			return TrainResult{}, err
+		}
+		if evaluation, _, err = encodeRows(s, evalRows, o); err != nil {
+			return TrainResult{}, err
+		}
+	}
+	if preview != nil {
+		preview(previews(s, examples, 10))
+	}
+	if o.DryRun {
+		return TrainResult{Rejects: rejects}, nil
+	}
+	t, err := NewTrainer(s, examples, evaluation, o, hooks)
+	if err != nil {
+		return TrainResult{}, err
+	}
+	defer t.Close()
+	note(fmt.Sprintf("%d optimizer steps of %d × %d rows", t.steps, o.GradientAccumulationSteps, o.PerDeviceTrainBatchSize))
+	r, err := t.Run(ctx)
+	r.Rejects = rejects
+	return r, err
+}
+
+func openForTraining(k kernels.Backend, o TrainOptions) (*Student, error) {
+	if o.ConfigName != "" {
+		return NewStudent(k, o.ConfigName, o.TokenizerName, uint64(o.Seed))
+	}
+	return OpenStudent(k, o.ModelNameOrPath)
+}
+
+// encodeRows encodes rows for the student; a failure is bad input.
+func encodeRows(s *Student, rows []data.Row, o TrainOptions) ([]data.Example, data.Rejects, error) {
+	examples, rejects, err := data.EncodeAll(rows, s.Text, data.Options{
+		EncodeOptions: data.EncodeOptions{CompletionOnly: o.CompletionOnlyLoss, Student: filepath.Base(o.ModelNameOrPath)},
+		MaxLength:     o.MaxLength, Strategy: data.Strategy(o.ExcessLengthStrategy),
+	})
+	if err != nil {
+		return nil, rejects, fmt.Errorf("%w: %w", ErrBadInput, err)
+	}
+	return examples, rejects, nil
+}
+
+// describe sums up the encoded data in one line.
+func describe(examples []data.Example, rejects data.Rejects) string {
+	tokens, trained := 0, 0
+	for _, e := range examples {
+		tokens += len(e.IDs)
+		trained += e.Trained()
+	}
+	line := fmt.Sprintf("data: %d rows, %d tokens, %d of them trained", len(examples), tokens, trained)
+	if rejects.Total() > 0 || len(rejects.Truncated) > 0 {
+		line += "; " + rejects.String()
+	}
+	return line
+}
+
+// Preview is one row as it will be trained: pieces of text, trained or not.
+type Preview struct {
+	Row    int // number of the row in its file, from 1
+	Tokens int
+	Pieces []PreviewPiece
+}
+
+// PreviewPiece is a run of tokens that are all trained or all not.
+type PreviewPiece struct {
+	Text    string
+	Trained bool
+}
+
+// previews renders the first n examples with their masks.
+func previews(s *Student, examples []data.Example, n int) []Preview {
+	var out []Preview
+	for _, e := range examples[:min(n, len(examples))] {
+		p := Preview{Row: e.Index + 1, Tokens: len(e.IDs)}
+		for lo := 0; lo < len(e.IDs); {
+			hi := lo
+			for hi < len(e.IDs) && (e.Weights[hi] != 0) == (e.Weights[lo] != 0) {
+				hi++
+			}
+			p.Pieces = append(p.Pieces, PreviewPiece{s.Text.Tokenizer.Decode(e.IDs[lo:hi], false), e.Weights[lo] != 0})
+			lo = hi
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// refuseLater makes sure that a run does not write over another's work: whole checkpoints
+// beyond the step that it starts from are somebody's.
+func refuseLater(outputDir string, step int) error {
+	steps, err := checkpoint.Steps(outputDir)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if _, err := checkpoint.Verify(checkpoint.Dir(outputDir, s)); s > step && err == nil {
+			return fmt.Errorf("%w: output_dir already holds %s of an earlier run; continue it with --resume_from_checkpoint auto, or give another output_dir",
+				ErrBadInput, checkpoint.Dir(outputDir, s))
+		}
+	}
+	return nil
+}
