@@ -31,11 +31,11 @@ type Example struct {
 	Weights []float32
 }
 
-// Trained is the number of tokens with a loss weight above 0.
+// Trained is the number of tokens with a loss weight other than 0.
 func (e Example) Trained() int {
 	n := 0
 	for _, w := range e.Weights {
-		if w > 0 {
+		if w != 0 {
 			n++
 		}
 	}
@@ -45,7 +45,7 @@ func (e Example) Trained() int {
 // PromptLen is the number of tokens before the first trained one.
 func (e Example) PromptLen() int {
 	for i, w := range e.Weights {
-		if w > 0 {
+		if w != 0 {
 			return i
 		}
 	}

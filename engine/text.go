@@ -84,10 +84,9 @@ func BuiltinText() (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := fmt.Appendf(nil, `{"eos_token": %q, "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}`, problems.EndOfText)
 	folder := &tokenizer.Folder{
 		Tokenizer: t, EOS: problems.EndOfText,
-		Files: map[string][]byte{"tokenizer.json": problems.Tokenizer(), "tokenizer_config.json": append(config, '\n')},
+		Files: map[string][]byte{"tokenizer.json": problems.Tokenizer(), "tokenizer_config.json": problems.TokenizerConfig()},
 	}
 	return newText(folder, nil)
 }

@@ -10,7 +10,7 @@ var (
 		"There are {g c} with {m n} each at {w}.",
 		"At {w}, {m n} are in each of {g c}.",
 		"{W} [buys|receives|orders] {g c} of {m n} each.",
-		"Each {c} at {w} holds {m n}, and there [are|stand] {g c}.",
+		"Each {c} at {w} holds {m n}, and there are [{g c}|exactly {g c}].",
 		"At {w} there are {g c}, each [of them|one|and every one] with {m n} inside.",
 		"A {c} holds {m n}. {W} [has|owns] {g c}.",
 	)

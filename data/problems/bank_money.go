@@ -63,7 +63,7 @@ var (
 		"To pay, {A} [takes out|lays down] ${k}.",
 	)
 	splitWordings = newBank("split",
-		"{A} and {d1} [split|share] the bill equally.",
+		"{A} and {d1} [split|share|divide] the [bill|cost|price] equally.",
 		"The [bill|cost|price] is split equally {among} {d} people.",
 		"{d} people, {A} among them, [share|split] the cost equally.",
 		"{d} friends pay equal parts of the [bill|cost].",

@@ -50,7 +50,7 @@ func (s *story) distractorCount() int {
 type bystander struct {
 	told   statement
 	value  int // the number it states
-	ask    string
+	ask    phrase
 	answer int
 }
 
@@ -83,14 +83,14 @@ func (s *story) stranger(list []statement) bystander {
 	}
 	k, thing := s.between(3, 14), pick(s, distractorThings)
 	v := s.person().slots().with("k", fmt.Sprint(k), "k o", thing.count(k), "o", thing.many)
-	return bystander{statement{text: w.text, vars: v, block: -1}, k, v.fill(w.gerund), k}
+	return bystander{statement{text: w.text, vars: v, block: -1}, k, phrase{w.gerund, v}, k}
 }
 
 // bystander keeps a distractor of the story's own for distract.
 func (s *story) bystander(b *bank, v vars, value int, ask string, answer int) {
 	if s.c.Distractors > 0 {
 		w := s.wording(b, "")
-		s.near = append(s.near, bystander{statement{text: w.text, vars: v, block: -1}, value, v.fill(ask), answer})
+		s.near = append(s.near, bystander{statement{text: w.text, vars: v, block: -1}, value, phrase{ask, v}, answer})
 	}
 }
 

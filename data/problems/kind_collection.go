@@ -1,6 +1,9 @@
 package problems
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // collectionItems of the two classes that wordings may be kept to.
 var collectionItems = map[string][]noun{
@@ -62,15 +65,9 @@ func (s *story) drawScaling(value int) (change, bool) {
 
 // eventVars are the slots of an event wording.
 func (s *story) eventVars(who person, item noun, amount int) vars {
-	v := who.slots()
-	for k, x := range item.amounts(amount) {
-		v[k] = x
-	}
-	v["B"], v["rel"] = s.cast[0].name, pick(s, relatives)
-	v["d"] = fmt.Sprint(amount)
+	v := who.slots().of(item, amount).with("B", s.peek().name, "rel", pick(s, relatives), "d", strconv.Itoa(amount))
 	if amount >= 2 && amount <= 10 {
-		v["f"], v["part"], v["among"] = times(amount), fraction(amount), among(amount)
-		v["d1"] = noun{"friend", "friends"}.count(amount - 1)
+		v = v.with("f", times(amount), "part", fraction(amount), "among", among(amount), "d1", noun{"friend", "friends"}.count(amount-1))
 	}
 	return v
 }
@@ -99,7 +96,7 @@ func planCollection(s *story, steps int) bool {
 		if now, ok = s.compute(fmt.Sprintf("%s after event %d", name, i+1), c.op, now, amount); !ok {
 			return false
 		}
-		v["after"] = v.fill(event.gerund)
+		v = v.with("after", event.gerund)
 		say := pick(s, []string{"After {after}, {A} has {=n}.", "{A} has {=n} after {after}.", "That makes {=n} after {after}.", "After {after}, there are {=} {n}."})
 		if s.value(now) == 1 {
 			say = "After {after}, {A} has {=n}."
@@ -131,10 +128,10 @@ func planBackward(s *story, steps int) bool {
 	name := item.many + " of " + who.name
 	s.tell(backwardStarts, who, who.slots().with("n", item.many))
 	end := start
-	gerunds := make([]string, steps)
+	told := make([]vars, steps)
 	for i, c := range changes {
 		v := s.eventVars(who, item, c.amount)
-		gerunds[i] = v.fill(s.tellOf(events[c.op], class, who, v).gerund)
+		told[i] = v.with("after", s.tellOf(events[c.op], class, who, v).gerund)
 		end, _ = compute(c.op, []int{end, c.amount})
 	}
 	now := s.given(name+" at the end", end)
@@ -145,9 +142,8 @@ func planBackward(s *story, steps int) bool {
 		if now, ok = s.compute(fmt.Sprintf("%s before event %d", name, i+1), inverse[changes[i].op], now, amount); !ok {
 			return false
 		}
-		v := who.slots().with("n", item.many, "after", gerunds[i])
 		say := pick(s, []string{"Before {after}, {A} had {=n}.", "{A} had {=n} before {after}."})
-		s.explain(now, item, v, say, "How many {n} did {A} have before {after}?")
+		s.explain(now, item, told[i], say, "How many {n} did {A} have before {after}?")
 	}
 	s.otherOwner(item)
 	s.question(backwardQuestions, who.slots().with("n", item.many))

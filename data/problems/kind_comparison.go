@@ -58,9 +58,9 @@ func (s *story) relate(from counted, banks relationBanks, thing noun, v vars, sa
 	if !ok {
 		return counted{}, false
 	}
-	told := withAmounts(v.with("A", from.who.name, "B", who.name, "k y", noun{"year", "years"}.count(c.amount)), thing, c.amount)
+	told := v.with("A", from.who.name, "B", who.name, "k y", noun{"year", "years"}.count(c.amount)).of(thing, c.amount)
 	if c.op == Multiply || c.op == Divide {
-		told["f"], told["part"], told["d"] = times(c.amount), fraction(c.amount), fmt.Sprint(c.amount)
+		told = told.with("f", times(c.amount), "part", fraction(c.amount), "d", fmt.Sprint(c.amount))
 	}
 	s.tell(banks[c.op], person{}, told)
 	s.explain(node, thing, told, say, ask)
@@ -71,7 +71,7 @@ func (s *story) relate(from counted, banks relationBanks, thing noun, v vars, sa
 func (s *story) otherRelated(chain []counted, b *bank, thing noun, v vars, ask string) {
 	from, k := pick(s, chain), s.between(2, min(s.c.MaxAddend, 12))
 	told := v.with("A", from.who.name, "B", s.person().name, "k y", noun{"year", "years"}.count(k))
-	s.bystander(b, withAmounts(told, thing, k), k, ask, s.value(from.node)+k)
+	s.bystander(b, told.of(thing, k), k, ask, s.value(from.node)+k)
 }
 
 // listing joins names: "A, B and C".
@@ -89,12 +89,12 @@ func listing(people []counted) string {
 func planComparison(s *story, steps int) bool {
 	theme := pick(s, comparisonThemes)
 	thing := pick(s, theme.things)
-	v := vars{"v": theme.verb, "vs": theme.verbs, "hadv": theme.hadv, "aux": theme.aux, "auxs": theme.auxs, "base": theme.base, "n": thing.many, "n1": thing.one}
+	v := slots("v", theme.verb, "vs", theme.verbs, "hadv", theme.hadv, "aux", theme.aux, "auxs", theme.auxs, "base", theme.base, "n", thing.many, "n1", thing.one)
 
 	first := counted{who: s.person()}
 	start := s.between(2, s.c.MaxStart)
 	first.node = s.given(thing.many+" of "+first.who.name, start)
-	s.tell(hasWordings, person{}, withAmounts(v.with("A", first.who.name), thing, start))
+	s.tell(hasWordings, person{}, v.with("A", first.who.name).of(thing, start))
 	chain := []counted{first}
 
 	ending := pick(s, []string{"one", "one", "total", "difference"})
@@ -115,7 +115,7 @@ func planComparison(s *story, steps int) bool {
 		k := s.between(2, s.c.MaxStart)
 		second.node = s.given(thing.many+" of "+second.who.name, k)
 		s.newBlock()
-		s.tell(hasWordings, person{}, withAmounts(v.with("A", second.who.name), thing, k))
+		s.tell(hasWordings, person{}, v.with("A", second.who.name).of(thing, k))
 		chain = append(chain, second)
 	}
 	s.otherRelated(chain, moreWordings, thing, v, "How many {n} {aux} {B} {base}?")
@@ -171,7 +171,7 @@ func planAge(s *story, steps int) bool {
 	first := counted{who: s.person()}
 	start := s.between(4, min(s.c.MaxStart, 40))
 	first.node = s.given("age of "+first.who.name, start)
-	s.tell(ageWordings, person{}, vars{"A": first.who.name, "k": fmt.Sprint(start)})
+	s.tell(ageWordings, person{}, slots("A", first.who.name, "k", fmt.Sprint(start)))
 
 	later := steps > 1 && s.chance(0.5)
 	relations := steps
@@ -181,12 +181,12 @@ func planAge(s *story, steps int) bool {
 	last, ok := first, true
 	for range relations {
 		say := pick(s, []string{"{B} is {=n} old.", "The age of {B} is {=}.", "So {B} is {=n} old."})
-		if last, ok = s.relate(last, ageRelations, year, nil, say, "How old is {B}?"); !ok || s.value(last.node) > oldest {
+		if last, ok = s.relate(last, ageRelations, year, vars{}, say, "How old is {B}?"); !ok || s.value(last.node) > oldest {
 			return false
 		}
 	}
-	s.otherRelated([]counted{first, last}, olderWordings, year, nil, "How old is {B}?")
-	v := vars{"B": last.who.name}
+	s.otherRelated([]counted{first, last}, olderWordings, year, vars{}, "How old is {B}?")
+	v := slots("B", last.who.name)
 	if !later {
 		s.question(ageQuestions, v)
 		return true

@@ -54,7 +54,7 @@ func planGroups(s *story, steps int) bool {
 	theme := pick(s, groupThemes)
 	thing := theme.thing
 	p := s.planGroupSteps(steps)
-	place := vars{"w": theme.place, "W": capital(theme.place), "n": thing.many}
+	place := slots("w", theme.place, "W", capital(theme.place), "n", thing.many)
 	offset := s.rng.IntN(len(theme.containers))
 
 	var parts []int
@@ -118,8 +118,8 @@ func (s *story) placeEvents(now, count int, place vars, thing noun) (int, bool) 
 		if c.op == Subtract {
 			b = soldWordings
 		}
-		v := withAmounts(place, thing, c.amount)
-		v = v.with("after", v.fill(s.tell(b, person{}, v).gerund))
+		v := place.of(thing, c.amount)
+		v = v.with("after", s.tell(b, person{}, v).gerund)
 		next, ok := s.compute(thing.many+" then", c.op, now, s.given(b.name, c.amount))
 		if !ok {
 			return 0, false
@@ -191,7 +191,7 @@ func planSharing(s *story, steps int) bool {
 	start := s.between(2, s.c.MaxStart)
 	people := who.slots().with("E", who.name, "r", receiver.many, "r1", receiver.one, "n", thing.many)
 	now := s.given(thing.many+" at first", start)
-	s.tell(stockWordings, who, withAmounts(people, thing, start))
+	s.tell(stockWordings, who, people.of(thing, start))
 	now, ok := s.sharingEvents(now, before, who, people, thing, stockMoreWordings, stockLessWordings, "After {after}, {E} has {=n}.", "How many {n} does {E} have after {after}?")
 	if !ok {
 		return false
@@ -231,8 +231,8 @@ func (s *story) sharingEvents(now, count int, who person, people vars, thing nou
 		if c.op == Subtract {
 			b = less
 		}
-		v := withAmounts(people, thing, c.amount)
-		v["after"] = v.fill(s.tell(b, who, v).gerund)
+		v := people.of(thing, c.amount)
+		v = v.with("after", s.tell(b, who, v).gerund)
 		next, ok := s.compute(thing.many+" then", c.op, now, s.given(b.name, c.amount))
 		if !ok {
 			return 0, false

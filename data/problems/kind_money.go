@@ -58,11 +58,11 @@ func (s *story) purchase(thing, last noun, before int, changed bool, who person,
 			return 0, 0, false
 		}
 		s.explain(price, noun{}, v, pick(s, []string{"A {n1} costs {=$}.", "The price of a {n1} is {=$}."}), "How much does a {n1} cost?")
-		s.tell(quantityWordings, who, withAmounts(v, thing, quantity))
+		s.tell(quantityWordings, who, v.of(thing, quantity))
 	} else {
 		p := s.between(2, s.c.MaxFactor+3)
 		price = s.given("price of a "+thing.one, p)
-		s.tell(purchaseWordings, who, withAmounts(v.with("p", fmt.Sprint(p)), thing, quantity))
+		s.tell(purchaseWordings, who, v.with("p", fmt.Sprint(p)).of(thing, quantity))
 	}
 	if cost, ok = s.compute("price of the "+thing.many, Multiply, s.given("number of "+thing.many, quantity), price); !ok {
 		return 0, 0, false

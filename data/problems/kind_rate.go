@@ -95,7 +95,7 @@ func (s *story) rateDay(i, before int, changed bool, who person, thing noun, v v
 		if s.value(before) > k+1 && s.chance(0.4) {
 			op, b = Subtract, rateDownWordings
 		}
-		v = withAmounts(v.with("prev", weekdays[i-1]), thing, k)
+		v = v.with("prev", weekdays[i-1]).of(thing, k)
 		s.tell(b, who, v)
 		if rate, ok = s.compute(thing.many+" an hour on "+day, op, before, s.given(b.name, k)); !ok {
 			return 0, 0, false
@@ -104,7 +104,7 @@ func (s *story) rateDay(i, before int, changed bool, who person, thing noun, v v
 	} else {
 		k := s.between(2, s.c.MaxFactor+3)
 		rate = s.given(thing.many+" an hour on "+day, k)
-		s.tell(rateWordings, who, withAmounts(v, thing, k))
+		s.tell(rateWordings, who, v.of(thing, k))
 	}
 	h := s.between(2, min(s.c.MaxFactor, 8))
 	s.tell(hoursWordings, who, v.with("h", noun{"hour", "hours"}.count(h)))
@@ -128,7 +128,7 @@ func (s *story) rateGoal(now, tail int, who person, thing noun, v vars) bool {
 	}
 	s.newBlock()
 	goal := s.given("goal", wanted)
-	s.tell(goalWordings, who, withAmounts(v, thing, wanted))
+	s.tell(goalWordings, who, v.of(thing, wanted))
 	rest, ok := s.compute(thing.many+" left", Subtract, goal, now)
 	if !ok {
 		return false
@@ -161,7 +161,7 @@ var (
 func planLeftover(s *story, steps int) bool {
 	s.inTime = true
 	place, thing := pick(s, leftoverPlaces), pick(s, leftoverThings)
-	v := vars{"w": place, "W": capital(place), "n": thing.many}
+	v := slots("w", place, "W", capital(place), "n", thing.many)
 	var now int
 	ok := true
 	if steps > 1 && s.chance(0.4) {
@@ -172,7 +172,7 @@ func planLeftover(s *story, steps int) bool {
 	} else {
 		k := s.between(min(s.c.MaxStart, 10), min(s.c.MaxValue, 3*s.c.MaxStart))
 		now = s.given("supply of "+thing.many, k)
-		s.tell(supplyWordings, person{}, withAmounts(v, thing, k))
+		s.tell(supplyWordings, person{}, v.of(thing, k))
 	}
 	anyUsed := false
 	for day := 0; steps > 0; day++ {
@@ -202,9 +202,9 @@ func planLeftover(s *story, steps int) bool {
 // usedOnce takes some of the supply away on one day.
 func (s *story) usedOnce(now, most int, v vars, thing noun) (int, bool) {
 	k := s.between(2, most)
-	v = withAmounts(v, thing, k)
-	v["after"] = v.fill(s.tell(usedWordings, person{}, v).gerund)
-	next, ok := s.compute(thing.many+" left", Subtract, now, s.given("used on "+v["day"], k))
+	v = v.of(thing, k)
+	v = v.with("after", s.tell(usedWordings, person{}, v).gerund)
+	next, ok := s.compute(thing.many+" left", Subtract, now, s.given("used", k))
 	if ok {
 		s.explain(next, thing, v, pick(s, []string{"After {after}, {w} has {=n} left.", "{W} has {=n} left after {after}.", "That leaves {=n}."}), "How many {n} are left after {after}?")
 	}
@@ -233,8 +233,8 @@ func (s *story) usedDaily(now, most int, v vars, thing noun) (left, b int, ok bo
 // restock adds to the supply.
 func (s *story) restock(now int, v vars, thing noun) (int, bool) {
 	k := s.between(2, s.c.MaxAddend)
-	v = withAmounts(v, thing, k)
-	v["after"] = v.fill(s.tell(deliveredWordings, person{}, v).gerund)
+	v = v.of(thing, k)
+	v = v.with("after", s.tell(deliveredWordings, person{}, v).gerund)
 	next, ok := s.compute(thing.many+" then", Add, now, s.given("delivered", k))
 	if ok {
 		s.explain(next, thing, v, "After {after}, {w} has {=n}.", "How many {n} does {w} have after {after}?")

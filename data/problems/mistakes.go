@@ -51,7 +51,7 @@ func (s *story) solve(p *Problem) {
 		}
 		p.Steps = append(p.Steps, line)
 		useful := 1.0
-		p.Subquestions = append(p.Subquestions, data.Subquestion{Question: s.steps[i].ask, Answer: line, Usefulness: &useful})
+		p.Subquestions = append(p.Subquestions, data.Subquestion{Question: s.steps[i].ask.String(), Answer: line, Usefulness: &useful})
 	}
 	switch last := done[len(done)-1].result; p.Error {
 	case CutOff:
@@ -72,7 +72,7 @@ func (s *story) mixUseless(p *Problem) {
 	sub := data.Subquestion{Question: pick(s, unanswerable), Answer: "The problem does not say.", Usefulness: &useless}
 	if len(s.useless) > 0 {
 		told := pick(s, s.useless)
-		sub.Question, sub.Answer = capital(told.ask), strconv.Itoa(told.answer)
+		sub.Question, sub.Answer = told.ask.String(), strconv.Itoa(told.answer)
 	}
 	at := s.rng.IntN(len(p.Subquestions) + 1)
 	p.Subquestions = append(p.Subquestions[:at:at], append([]data.Subquestion{sub}, p.Subquestions[at:]...)...)

@@ -2,6 +2,7 @@ package problems
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -9,7 +10,7 @@ import (
 type noun struct{ one, many string }
 
 // count writes a number with its noun: "1 apple", "3 apples".
-func (n noun) count(k int) string { return fmt.Sprintf("%d %s", k, n.form(k)) }
+func (n noun) count(k int) string { return strconv.Itoa(k) + " " + n.form(k) }
 
 // form is the noun as it stands after the number k.
 func (n noun) form(k int) string {
@@ -19,27 +20,29 @@ func (n noun) form(k int) string {
 	return n.many
 }
 
-// amounts gives the slots for k of a noun: {k}, {k n}, {k more}, {k fewer},
-// {k are}, {k were}, {n}, {n1}.
-func (n noun) amounts(k int) vars {
-	are, were := " are", " were"
-	if k == 1 {
-		are, were = " is", " was"
+// slot gives the slots of k of a noun: {k}, {k n}, {k more}, {k fewer}, {k are},
+// {n} and {n1}.
+func (n noun) slot(slot string, k int) (string, bool) {
+	switch slot {
+	case "k":
+		return strconv.Itoa(k), true
+	case "k n":
+		return n.count(k), true
+	case "k more":
+		return strconv.Itoa(k) + " more " + n.form(k), true
+	case "k fewer":
+		return strconv.Itoa(k) + " fewer " + n.form(k), true
+	case "k are":
+		if k == 1 {
+			return n.count(k) + " is", true
+		}
+		return n.count(k) + " are", true
+	case "n":
+		return n.many, n.many != ""
+	case "n1":
+		return n.one, n.one != ""
 	}
-	return vars{
-		"k": fmt.Sprint(k), "k n": n.count(k), "n": n.many, "n1": n.one,
-		"k more": fmt.Sprintf("%d more %s", k, n.form(k)), "k fewer": fmt.Sprintf("%d fewer %s", k, n.form(k)),
-		"k are": n.count(k) + are, "k were": n.count(k) + were,
-	}
-}
-
-// withAmounts adds the slots of k of a thing.
-func withAmounts(v vars, thing noun, k int) vars {
-	v = v.with()
-	for slot, x := range thing.amounts(k) {
-		v[slot] = x
-	}
-	return v
+	return "", false
 }
 
 // parseNouns reads "apple apples, box boxes"; an underscore stands for a blank.
@@ -58,14 +61,33 @@ type person struct {
 	she  bool
 }
 
-// slots gives the slots of the person a sentence is about: name, possessive,
-// and the pronouns that refer back to it.
-func (p person) slots() vars {
-	v := vars{"A": p.name, "P": p.name + "'s", "he": "he", "him": "him", "his": "his", "himself": "himself"}
-	if p.she {
-		v["he"], v["him"], v["his"], v["himself"] = "she", "her", "her", "herself"
+// slots makes vars about the person.
+func (p person) slots() vars { return vars{who: p} }
+
+// slot gives the slots of the person a sentence is about: name, possessive, and
+// the pronouns that refer back to it.
+func (p person) slot(slot string) (string, bool) {
+	pronoun := func(he, she string) (string, bool) {
+		if p.she {
+			return she, p.name != ""
+		}
+		return he, p.name != ""
 	}
-	return v
+	switch slot {
+	case "A":
+		return p.name, p.name != ""
+	case "P":
+		return p.name + "'s", p.name != ""
+	case "he":
+		return pronoun("he", "she")
+	case "him":
+		return pronoun("him", "her")
+	case "his":
+		return pronoun("his", "her")
+	case "himself":
+		return pronoun("himself", "herself")
+	}
+	return "", false
 }
 
 // people are the names of stories, alternating between he and she. No name is

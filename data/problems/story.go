@@ -3,6 +3,8 @@ package problems
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -16,7 +18,8 @@ type story struct {
 	steps      []step
 	ask        statement // the question at the end
 
-	cast    []person    // people who have not appeared yet
+	cast    []person    // people who have not appeared yet, those within Config.Names first
+	main    int         // how many of cast are within Config.Names
 	topic   string      // what distractors must not speak of, such as "age"
 	block   int         // number of the block that tell adds to
 	inTime  bool        // from here on told in time: Shuffle leaves it alone
@@ -33,33 +36,46 @@ type statement struct {
 	fixed bool   // told in time: stays behind the others, in order
 }
 
+// phrase is a text with the values of its slots, written out when it is needed.
+type phrase struct {
+	text string
+	vars vars
+}
+
+// String fills the slots in.
+func (p phrase) String() string { return capital(p.vars.fill(p.text)) }
+
 // step is one operation of the solution, as text around its equation.
 type step struct {
 	node int
-	say  string // with "{=}", "{=n}" (and its noun) or "{=$}" for the equation
-	ask  string // the sub-question it answers
 	noun noun
+	say  phrase // with "{=}", "{=n}" (and its noun) or "{=$}" for the equation
+	ask  phrase // the sub-question it answers
 }
 
 // newStory starts an empty story.
 func newStory(c *Config, rng *rand.Rand) *story {
-	cast := people
-	limit := len(people)
-	if c.Names > 0 && c.Names < limit {
-		limit = c.Names
+	s := &story{rng: rng, c: c, cast: slices.Clone(people), main: len(people)}
+	s.graph.Nodes = make([]Node, 0, 32)
+	s.statements = make([]statement, 0, 24)
+	s.steps = make([]step, 0, MaxStepsLimit)
+	if c.Names > 0 && c.Names < s.main {
+		s.main = c.Names
 	}
-	s := &story{rng: rng, c: c, cast: make([]person, len(cast))}
-	copy(s.cast, cast)
-	rng.Shuffle(limit, func(i, j int) { s.cast[i], s.cast[j] = s.cast[j], s.cast[i] })
 	return s
 }
 
-// person takes the next name of the cast.
+// person takes somebody from the cast: within Config.Names while anybody is
+// left there.
 func (s *story) person() person {
-	p := s.cast[0]
-	s.cast = s.cast[1:]
+	at := s.rng.IntN(max(s.main, 1))
+	p := s.cast[at]
+	s.cast, s.main = slices.Delete(s.cast, at, at+1), max(s.main-1, 0)
 	return p
 }
+
+// peek names somebody who stays in the cast.
+func (s *story) peek() person { return s.cast[s.rng.IntN(max(s.main, 1))] }
 
 // between draws a number of [low, high]; low where the range is empty.
 func (s *story) between(low, high int) int {
@@ -77,10 +93,7 @@ func pick[T any](s *story, list []T) T { return list[s.rng.IntN(len(list))] }
 
 // wording draws from a bank, within the limit of the configuration.
 func (s *story) wording(b *bank, class string) wording {
-	list := b.wordings
-	if class != "" {
-		list = b.of(class)
-	}
+	list := b.of(class)
 	if s.c.Wordings > 0 && s.c.Wordings < len(list) {
 		list = list[:s.c.Wordings]
 	}
@@ -129,13 +142,13 @@ func (s *story) tellOf(b *bank, class string, who person, v vars) wording {
 
 // explain adds the step that computes node.
 func (s *story) explain(node int, n noun, v vars, say, ask string) {
-	s.steps = append(s.steps, step{node, capital(v.fill(say)), capital(v.fill(ask)), n})
+	s.steps = append(s.steps, step{node, n, phrase{say, v}, phrase{ask, v}})
 }
 
 // question ends the story; the last step answers it.
 func (s *story) question(b *bank, v vars) {
 	s.ask = statement{text: s.wording(b, "").text, vars: v}
-	s.steps[len(s.steps)-1].ask = s.render([]statement{s.ask})
+	s.steps[len(s.steps)-1].ask = phrase{s.ask.text, v}
 }
 
 // text is the whole question: statements in their final order, then the ask.
@@ -183,7 +196,7 @@ func (s *story) render(list []statement) string {
 		if hasSubject {
 			subject := st.who.name
 			if st.who == before && s.chance(0.6) {
-				subject = v["he"]
+				subject, _ = st.who.slot("he")
 			}
 			v = v.with("S", capital(subject), "s", subject)
 		}
@@ -200,7 +213,7 @@ func (s *story) render(list []statement) string {
 func (c *Config) equation(op string, args []int, result int) string {
 	parts := make([]string, len(args))
 	for i, a := range args {
-		parts[i] = fmt.Sprint(a)
+		parts[i] = strconv.Itoa(a)
 	}
 	sum := strings.Join(parts, op)
 	if c.Style == Terse {
@@ -215,9 +228,8 @@ func (c *Config) line(st step, op string, args []int, result int) string {
 	if c.Style == Terse {
 		return equation
 	}
-	return strings.NewReplacer(
-		"{=n}", equation+" "+st.noun.form(result),
-		"{=$}", strings.Replace(equation, "=", "=$", 1),
-		"{=}", equation,
-	).Replace(st.say)
+	say := st.say.String()
+	say = strings.Replace(say, "{=n}", equation+" "+st.noun.form(result), 1)
+	say = strings.Replace(say, "{=$}", strings.Replace(equation, "=", "=$", 1), 1)
+	return strings.Replace(say, "{=}", equation, 1)
 }

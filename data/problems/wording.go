@@ -16,6 +16,7 @@ type wording struct {
 type bank struct {
 	name     string
 	wordings []wording
+	byClass  map[string][]wording
 }
 
 // banks lists every bank, for the tests that count wordings and read them.
@@ -27,10 +28,10 @@ var banks []*bank
 // together, so that "[buys|finds] => [buying|finding]" agrees. A leading
 // "edible:" or "thing:" keeps the entry to such items. "{name}" is a slot.
 func newBank(name string, entries ...string) *bank {
-	b := &bank{name: name}
+	b := &bank{name: name, byClass: map[string][]wording{}}
 	for _, entry := range entries {
 		class := ""
-		for _, c := range []string{"edible", "thing"} {
+		for _, c := range classes {
 			if rest, ok := strings.CutPrefix(entry, c+": "); ok {
 				class, entry = c, rest
 			}
@@ -38,6 +39,11 @@ func newBank(name string, entries ...string) *bank {
 		for _, variant := range expand(entry) {
 			text, gerund, _ := strings.Cut(variant, " => ")
 			b.wordings = append(b.wordings, wording{text, gerund, class})
+			for _, c := range classes {
+				if class == "" || class == c {
+					b.byClass[c] = append(b.byClass[c], b.wordings[len(b.wordings)-1])
+				}
+			}
 		}
 	}
 	banks = append(banks, b)
@@ -70,34 +76,58 @@ func expand(entry string) []string {
 	return out
 }
 
-// of is the bank without the wordings that do not suit the class.
+// classes are those of items that a wording may be kept to.
+var classes = []string{"edible", "thing"}
+
+// of lists the wordings that suit a class of items; all of them for "".
 func (b *bank) of(class string) []wording {
-	var out []wording
-	for _, w := range b.wordings {
-		if w.class == "" || w.class == class {
-			out = append(out, w)
+	if class == "" {
+		return b.wordings
+	}
+	return b.byClass[class]
+}
+
+// vars gives the slots of a wording their values: named ones, those of the
+// person it is about, and those of an amount of a thing. Building it is cheap,
+// since most stories are drawn for another split and never written out.
+type vars struct {
+	pairs  []string // name, value, name, value, …; the last of a name counts
+	who    person
+	thing  noun
+	amount int
+}
+
+// slots makes vars of named values.
+func slots(pairs ...string) vars { return vars{pairs: pairs} }
+
+// with adds named values.
+func (v vars) with(pairs ...string) vars {
+	v.pairs = append(v.pairs[:len(v.pairs):len(v.pairs)], pairs...)
+	return v
+}
+
+// of adds the slots of k of a thing; see noun.slot.
+func (v vars) of(thing noun, k int) vars {
+	v.thing, v.amount = thing, k
+	return v
+}
+
+// value finds the value of a slot.
+func (v vars) value(slot string) (string, bool) {
+	for i := len(v.pairs) - 2; i >= 0; i -= 2 {
+		if v.pairs[i] == slot {
+			return v.pairs[i+1], true
 		}
 	}
-	return out
+	if value, ok := v.who.slot(slot); ok {
+		return value, true
+	}
+	return v.thing.slot(slot, v.amount)
 }
 
-// vars fills the slots of wordings.
-type vars map[string]string
-
-// with returns a copy with further slots, given as name, value, name, value, …
-func (v vars) with(pairs ...string) vars {
-	out := make(vars, len(v)+len(pairs)/2)
-	for k, x := range v {
-		out[k] = x
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		out[pairs[i]] = pairs[i+1]
-	}
-	return out
-}
-
-// fill replaces the slots of a wording. A slot without a value is a broken
-// invariant and panics; slots of equations, "{=…}", are left for later.
+// fill replaces the slots of a wording; the phrase in {after} has slots of its
+// own. A slot without a value is a broken invariant and panics; slots of
+// equations, "{=…}", are left for later.
 func (v vars) fill(text string) string {
 	var b strings.Builder
 	for {
@@ -107,12 +137,14 @@ func (v vars) fill(text string) string {
 			return b.String()
 		}
 		slot, after, _ := strings.Cut(rest, "}")
-		value, ok := v[slot]
+		value, ok := v.value(slot)
 		switch {
 		case strings.HasPrefix(slot, "="):
 			value = "{" + slot + "}"
 		case !ok:
 			panic(fmt.Sprintf("problems: the wording %q has no value for {%s}", text, slot))
+		case slot == "after":
+			value = v.fill(value)
 		}
 		b.WriteString(value)
 		text = after

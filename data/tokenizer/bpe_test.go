@@ -1,6 +1,8 @@
 package tokenizer
 
 import (
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,13 +64,28 @@ func TestLongPiecesMergeByDefinition(t *testing.T) {
 func TestOneMebibyteOfOneLetterIsQuick(t *testing.T) {
 	tok := ladder(t)
 	for _, text := range []string{strings.Repeat("a", 1<<20), strings.Repeat("b", 1<<20), strings.Repeat("ab", 1<<19), strings.Repeat(" ", 1<<20), strings.Repeat("\n ", 1<<19)} {
-		start := time.Now()
-		ids := tok.Encode(text)
-		took := time.Since(start)
+		ids := encodeInASecond(t, tok, text)
 		if text[0] > ' ' {
 			require.Equal(t, text, tok.Decode(ids, false))
 		}
-		require.Less(t, took, time.Second, "%q…", text[:4])
+	}
+}
+
+// encodeInASecond encodes a text of 1 MiB, which takes about 0.2 s alone; it has three tries on a busy machine, and
+// longer under the race detector.
+func encodeInASecond(t *testing.T, tok *Tokenizer, text string) (ids []int32) {
+	limit := time.Second
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		limit = 20 * time.Second
+	}
+	for try := 1; ; try++ {
+		start := time.Now()
+		ids = tok.Encode(text)
+		took := time.Since(start)
+		if took < limit {
+			return ids
+		}
+		require.Less(t, try, 3, "%.8q… took %v", text, took)
 	}
 }
 

@@ -55,7 +55,7 @@ func (m *bpe) mergeLong(ids []int32) int {
 	queue := make(mergeHeap, 0, len(ids))
 	offer := func(left, right int32) {
 		if found := m.pairs.get(ids[left], ids[right]); found != noMerge {
-			queue = append(queue, candidate{order: uint64(found.rank)<<32 | uint64(left), id: found.id})
+			queue = append(queue, candidate(found.rank)<<32|candidate(left))
 		}
 	}
 	last := int32(len(ids) - 1)
@@ -68,12 +68,16 @@ func (m *bpe) mergeLong(ids []int32) int {
 	queue.order()
 	for len(queue) > 0 {
 		top := queue.pop()
-		left := int32(uint32(top.order))
+		left := int32(uint32(top))
 		right := symbols[left].next
-		if ids[left] == absent || right > last || m.pairs.get(ids[left], ids[right]).id != top.id {
-			continue // a neighbour has changed since this merge was offered
+		if ids[left] == absent || right > last {
+			continue // swallowed since this merge was offered
 		}
-		ids[left], ids[right] = top.id, absent
+		found := m.pairs.get(ids[left], ids[right])
+		if found.rank != uint32(top>>32) {
+			continue // a neighbour has changed since
+		}
+		ids[left], ids[right] = found.id, absent
 		after := symbols[right].next
 		symbols[left].next = after
 		if after <= last {
@@ -96,18 +100,19 @@ func (m *bpe) mergeLong(ids []int32) int {
 	return count
 }
 
-// candidate is a merge that was possible when it was offered.
-type candidate struct {
-	order uint64 // rank<<32 | index of the left symbol: the smallest goes first
-	id    int32  // the token it makes
-}
+// candidate is a merge that was possible when it was offered: rank<<32 | index of the left symbol. The smallest goes
+// first; a rank belongs to one pair.
+type candidate uint64
 
-// mergeHeap is a binary heap of candidates, the smallest order on top.
+// mergeHeap is a heap of candidates, the smallest on top. Each has four below it, which halves the depth of a heap
+// that is too large for the cache.
 type mergeHeap []candidate
+
+const branches = 4
 
 // order makes a heap of candidates in any order.
 func (h mergeHeap) order() {
-	for i := len(h)/2 - 1; i >= 0; i-- {
+	for i := len(h)/branches + 1; i >= 0; i-- {
 		h.down(i)
 	}
 }
@@ -116,8 +121,8 @@ func (h mergeHeap) order() {
 func (h mergeHeap) up() {
 	i := len(h) - 1
 	for i > 0 {
-		parent := (i - 1) / 2
-		if h[parent].order <= h[i].order {
+		parent := (i - 1) / branches
+		if h[parent] <= h[i] {
 			return
 		}
 		h[parent], h[i] = h[i], h[parent]
@@ -135,20 +140,28 @@ func (h *mergeHeap) pop() candidate {
 	return top
 }
 
-// down moves candidate i to its place among those below it.
+// down moves candidate i, if there is one, to its place among those below it.
 func (h mergeHeap) down(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(h) {
-			return
-		}
-		if child+1 < len(h) && h[child+1].order < h[child].order {
-			child++
-		}
-		if h[i].order <= h[child].order {
-			return
-		}
-		h[i], h[child] = h[child], h[i]
-		i = child
+	if i >= len(h) {
+		return
 	}
+	moving := h[i]
+	for {
+		first := branches*i + 1
+		if first >= len(h) {
+			break
+		}
+		least := first
+		for child := first + 1; child < min(first+branches, len(h)); child++ {
+			if h[child] < h[least] {
+				least = child
+			}
+		}
+		if moving <= h[least] {
+			break
+		}
+		h[i] = h[least]
+		i = least
+	}
+	h[i] = moving
 }

@@ -41,7 +41,6 @@ func FromJSON(name string, data []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer %s: %w", name, err)
 	}
-	t.name = name
 	return t, nil
 }
 

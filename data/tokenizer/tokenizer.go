@@ -14,7 +14,6 @@ import "strings"
 
 // Tokenizer encodes text to ids and decodes ids to text. It is immutable and safe for concurrent use.
 type Tokenizer struct {
-	name   string
 	source string // the tokenizer.json it was made from
 
 	tokens  []string         // content by id

@@ -22,7 +22,7 @@ func attentionEntries() []Entry {
 		many[i] = 1 + i*7%13
 	}
 	small := []Shape{
-		shape(1, 1, 16, 1), shape(3, 1, 32, 1, 1, 1), shape(9, 3, 16, 7), shape(9, 1, 32, 5, 3),
+		shape(1, 1, 16, 1), shape(3, 1, 32, 1, 1, 4), shape(9, 3, 16, 7), shape(9, 1, 32, 5, 3),
 		shape(2, 2, 64, 17, 1, 9), strided(shape(4, 2, 64, 3, 1, 5)), strided(shape(3, 1, 96, 6, 4)),
 		shape(2, 1, 128, 9), shape(2, 2, 96, 5, 2), offset(shape(2, 1, 16, 12)), shape(1, 1, 16, 33, 1),
 	}
@@ -52,8 +52,8 @@ func attentionEntries() []Entry {
 			Name: "AttentionBackward", Methods: []string{"AttentionBackward"},
 			Wrong: []string{"dq", "dk", "dv", "do", "o", "lse", "delta"},
 			Doc:   "gradients of a document depend on that document alone",
-			// Alone, a document of one token has dq = dk = 0, in plain float32 by luck without error.
-			Small: append([]Shape{shape(1, 1, 16, 1, 2), shape(3, 1, 32, 1, 1, 4)}, small[2:]...), Large: large,
+			// A document of one token has dq = dk = 0: it needs company for a scale of errors.
+			Small: append([]Shape{shape(1, 1, 16, 1, 5)}, small[1:]...), Large: large,
 			Arguments: attentionBackwardArguments,
 			Call: func(b kernels.Backend, a *Args) {
 				b.AttentionBackward(a.t("dq"), a.t("dk"), a.t("dv"), a.t("delta"), a.t("do"), a.t("o"), a.t("lse"),

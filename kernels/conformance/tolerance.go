@@ -9,7 +9,7 @@ import (
 
 // How much error a result may have is derived, not chosen:
 //
-//	|got − exact| ≤ 2·E + u·ulp(exact)  for every element, and
+//	|got − exact| ≤ 2·E + u·ulp(max(|exact|, rms(exact)))  for every element, and
 //	rms(got − exact) ≤ 2·rms(plain − exact) + u·ulp(rms(exact))  for the whole output.
 //
 // exact is the reference in float64 on the very inputs that the backend had, rounded
@@ -25,12 +25,14 @@ import (
 // ones are off by one or two, and an argument scaled before it (x·log₂e) by another.
 // For float32 u is 4. In bf16 these vanish before the final rounding and u is 1.
 //
-// A single plain result may be exact by luck, so small outputs are drawn several
-// times, until an output has enough elements, and E is taken over all draws.
+// A single plain result may be exact by luck, and the elements of one row (or of one
+// document) share much of theirs, so small outputs are drawn several times, until there
+// are enough elements and enough rows, and E is taken over all draws.
 const (
 	ulpsFloat32  = 4
 	ulpsBFloat16 = 1
 	enough       = 256     // elements of an output over all draws
+	enoughRows   = 48      // rows of an output over all draws
 	mostDraws    = 64      // of one case
 	mostElements = 2 << 20 // of all arguments over all draws; large sums need no luck
 )
@@ -44,14 +46,18 @@ type sample struct {
 
 // draws is how many inputs a case is run with.
 func (c *Case) draws() int {
-	smallest, all := enough, 1
+	draws, all := 1, 1
+	if n := len(c.Docs); n > 0 {
+		draws = (enoughRows + n - 1) / n
+	}
 	for _, a := range c.args {
-		all += a.rows * a.cols
-		if n := a.rows * a.cols; (a.role == output || a.role == update) && !a.unchecked && n > 0 {
-			smallest = min(smallest, n)
+		n := a.rows * a.cols
+		all += n
+		if (a.role == output || a.role == update) && !a.unchecked && n > 0 {
+			draws = max(draws, (enough+n-1)/n, (enoughRows+a.rows-1)/a.rows)
 		}
 	}
-	return max(1, min(mostDraws, (enough+smallest-1)/smallest, mostElements/all))
+	return max(1, min(draws, mostDraws, mostElements/all))
 }
 
 // judge holds all draws of the output a to the tolerance; with moves, to none.
@@ -71,13 +77,14 @@ func judge(a *Arg, moves bool, samples []sample) error {
 		}
 	}
 	ulp, ulps := ulpOf(a.dtype)
+	rmsExact := math.Sqrt(sumExact / float64(max(count, 1)))
 	if moves {
 		largest, ulps = 0, 0
 	}
 	for draw, s := range samples {
 		for i, exact := range s.exact {
 			got := float64(s.got[i])
-			allowed := 2*largest + ulps*ulp*math.Abs(exact)
+			allowed := 2*largest + ulps*ulp*max(math.Abs(exact), rmsExact)
 			if !(math.Abs(got-exact) <= allowed) {
 				return fmt.Errorf("%s[%d, %d] = %g, float64 says %g, plain float32 %g: off by %.3g, allowed %.3g (draw %d)%s",
 					a.name, i/a.cols, i%a.cols, got, exact, s.plain[i], math.Abs(got-exact), allowed, draw, hint(a, got))
@@ -86,7 +93,7 @@ func judge(a *Arg, moves bool, samples []sample) error {
 		}
 	}
 	n := float64(count)
-	rms, allowed := math.Sqrt(sumError/n), 2*math.Sqrt(sumPlain/n)+ulps*ulp*math.Sqrt(sumExact/n)
+	rms, allowed := math.Sqrt(sumError/n), 2*math.Sqrt(sumPlain/n)+ulps*ulp*rmsExact
 	if !moves && count > 0 && rms > allowed {
 		return fmt.Errorf("%s: root mean square error %.3g over %d elements, plain float32 has %.3g, allowed %.3g",
 			a.name, rms, count, math.Sqrt(sumPlain/n), allowed)

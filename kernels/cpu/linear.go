@@ -49,7 +49,7 @@ func (b *Backend) LinearBackwardWeight(dw, db, dy, x kernels.Tensor) {
 		want("LinearBackwardWeight", "db", db, 1, dy.Cols)
 		dbm := view(db)
 		t := &b.tasks.biasGradient
-		*t = biasGradientTask{db: dbm.data, dy: dym}
+		*t = biasGradientTask{b: b, db: dbm.data, dy: dym}
 		b.pool.Do(t, items(dy.Cols, columnChunk))
 	}
 }
@@ -77,16 +77,18 @@ func (t *biasTask) Run(item, _ int) {
 
 // biasGradientTask sums dy over rows; an item is a range of columns.
 type biasGradientTask struct {
+	b  *Backend
 	db []float32
 	dy mat
 }
 
 // Run sums the item's columns in the order of the rows.
-func (t *biasGradientTask) Run(item, _ int) {
+func (t *biasGradientTask) Run(item, worker int) {
 	lo, hi := span(item, columnChunk, t.dy.cols)
-	var sum [columnChunk]float32
+	sum := t.b.scratch.workers[worker].columns[0][:hi-lo]
+	clear(sum)
 	for i := range t.dy.rows {
-		vec.AddTo(sum[:hi-lo], t.dy.row(i)[lo:hi])
+		vec.AddTo(sum, t.dy.row(i)[lo:hi])
 	}
-	vec.AddTo(t.db[lo:hi], sum[:hi-lo])
+	vec.AddTo(t.db[lo:hi], sum)
 }

@@ -110,7 +110,7 @@ func (b *Backend) NormBackward(dx, dw, db, dy, x, stats kernels.Tensor, p kernel
 		wantOptional(op, "db", db, 1, n)
 		dwv, dbv := view(dw), view(db)
 		s := &b.tasks.normParams
-		*s = normParamsTask{dw: dwv.data, db: dbv.data, dy: t.dy, x: t.x, stats: t.stats, groups: groups, width: n}
+		*s = normParamsTask{b: b, dw: dwv.data, db: dbv.data, dy: t.dy, x: t.x, stats: t.stats, groups: groups, width: n}
 		b.pool.Do(s, items(n, columnChunk))
 	}
 	b.pool.Do(t, items(x.Rows, t.chunk))
@@ -169,15 +169,19 @@ const columnChunk = 64
 // normParamsTask sums the gradients of weight and bias over rows; an item is a range
 // of columns, so that rows are added in one order whatever the threads.
 type normParamsTask struct {
+	b             *Backend
 	dw, db        []float32
 	dy, x, stats  mat
 	groups, width int
 }
 
 // Run sums the item's columns over all rows and groups.
-func (t *normParamsTask) Run(item, _ int) {
+func (t *normParamsTask) Run(item, worker int) {
 	lo, hi := span(item, columnChunk, t.width)
-	var dw, db [columnChunk]float32
+	columns := &t.b.scratch.workers[worker].columns
+	dw, db := columns[0][:hi-lo], columns[1][:hi-lo]
+	clear(dw)
+	clear(db)
 	for i := range t.dy.rows {
 		dyRow, xRow := t.dy.row(i), t.x.row(i)
 		for g := range t.groups {
@@ -191,9 +195,9 @@ func (t *normParamsTask) Run(item, _ int) {
 		}
 	}
 	if t.dw != nil {
-		vec.AddTo(t.dw[lo:hi], dw[:hi-lo])
+		vec.AddTo(t.dw[lo:hi], dw)
 	}
 	if t.db != nil {
-		vec.AddTo(t.db[lo:hi], db[:hi-lo])
+		vec.AddTo(t.db[lo:hi], db)
 	}
 }

@@ -68,6 +68,14 @@ type adamwTask struct {
 // AdamW updates the parameters unless the finite flag says otherwise.
 func (b *Backend) AdamW(control kernels.Tensor, params []kernels.Parameter, hp kernels.AdamW) {
 	want("AdamW", "control", control, 1, kernels.ControlSlots)
+	for i := range params { // wrong shapes stop even a step that changes nothing
+		p := &params[i]
+		n := p.Value.Len()
+		flat("AdamW", "value", p.Value, n)
+		flat("AdamW", "grad", p.Grad, n)
+		flat("AdamW", "moment1", p.Moment1, n)
+		flat("AdamW", "moment2", p.Moment2, n)
+	}
 	c := view(control)
 	if c.data[kernels.ControlFinite] != 1 {
 		return

@@ -104,6 +104,7 @@ type workerScratch struct {
 	scores, dscores []float32
 	row             []float32
 	candidates      []int32
+	columns         [2][columnChunk]float32 // partial sums over rows
 }
 
 // grow returns s with length n, allocating only when its capacity is too small.

@@ -36,8 +36,9 @@ func dequantizeQ5_1(dst []float32, raw []byte) {
 func fiveBits(packed []byte) (q [blockValues]uint8) {
 	fifths, packed := binary.LittleEndian.Uint32(packed), packed[4:20]
 	for i, p := range packed {
-		q[i] = p&15 | uint8(fifths>>i)<<4&16
-		q[i+16] = p>>4 | uint8(fifths>>(i+16))<<4&16
+		q[i] = p&15 | uint8(fifths<<4)&16
+		q[i+16] = p>>4 | uint8(fifths>>12)&16
+		fifths >>= 1
 	}
 	return q
 }
@@ -84,21 +85,21 @@ func unpackQ3_K(b *superBlock, raw []byte) {
 		b.scale[g], b.minimum[g] = d*float32(int(s)-32), 0
 	}
 	twoBits(&b.q, raw[32:96])
-	for part := range 8 { // of 32 values, each with a bit of its own in third
+	for part := range uint(8) { // of 32 values, each with a bit of its own in third
 		q := b.q[32*part:][:32]
 		for i, bits := range third {
-			q[i] += int8(bits>>part&1)<<2 - 4
+			q[i] += int8(bits>>(part&7)&1)<<2 - 4
 		}
 	}
 }
 
 // twoBits unpacks integers below 4: byte i of each 32 holds those at i, i+32, i+64
-// and i+96 of 128.
+// and i+96 of 128. (The masks on shifts here spare the loops a check.)
 func twoBits(q *[superValues]int8, packed []byte) {
 	for part := range 8 {
-		out, from, shift := q[32*part:][:32], packed[part/4*32:][:32], part%4*2
+		out, from, shift := q[32*part:][:32], packed[part/4*32:][:32], uint(part%4*2)
 		for i, p := range from {
-			out[i] = int8(p >> shift & 3)
+			out[i] = int8(p >> (shift & 7) & 3)
 		}
 	}
 }
@@ -115,10 +116,10 @@ func unpackQ5_K(b *superBlock, raw []byte) {
 	sixBits(b, raw[:16])
 	fourBits(&b.q, raw[48:176])
 	fifth := raw[16:48]
-	for part := range 8 { // of 32 values, each with a bit of its own in fifth
+	for part := range uint(8) { // of 32 values, each with a bit of its own in fifth
 		q := b.q[32*part:][:32]
 		for i, bits := range fifth {
-			q[i] |= int8(bits >> part & 1 << 4)
+			q[i] |= int8(bits >> (part & 7) & 1 << 4)
 		}
 	}
 }

@@ -53,6 +53,10 @@ func Attention[F Float](o, lse, q, k, v Matrix[F], starts []int32, h kernels.Hea
 // p = exp(s − lse), dp = do·v and delta = do·o:
 //
 //	dv = Σ p·do, ds = p·(dp − delta), dq = scale·Σ ds·k, dk = scale·Σ ds·q.
+//
+// delta is added from right to left: a document's first token has o = v, hence
+// dp − delta = 0, and two sums in one order would cancel without the error that any
+// float32 implementation has there.
 func AttentionBackward[F Float](dq, dk, dv, delta, do, o, lse, q, k, v Matrix[F], starts []int32, h kernels.Heads) {
 	for t := range q.Rows {
 		clear(dq.Row(t))
@@ -67,7 +71,7 @@ func AttentionBackward[F Float](dq, dk, dv, delta, do, o, lse, q, k, v Matrix[F]
 				at, kvAt := head*h.Size, head/(h.Query/h.KV)*h.Size
 				part := func(m Matrix[F], row, from int) []F { return m.Row(row)[from:][:h.Size] }
 				query, dout := part(q, t, at), part(do, t, at)
-				sum := dot(dout, part(o, t, at))
+				sum := dotBackwards(dout, part(o, t, at))
 				delta.Row(t)[head] = sum
 				for j := start; j <= t; j++ {
 					key := part(k, j, kvAt)

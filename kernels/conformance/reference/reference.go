@@ -63,6 +63,15 @@ func dot[F Float](a, b []F) F {
 	return sum
 }
 
+// dotBackwards is Σ a·b, added from right to left.
+func dotBackwards[F Float](a, b []F) F {
+	var sum F
+	for i := len(a) - 1; i >= 0; i-- {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
+
 // addScaled is y += a·x.
 func addScaled[F Float](y []F, a F, x []F) {
 	for i, v := range x {

@@ -14,6 +14,7 @@ import (
 const (
 	Generic = "generic" // portable Go, everywhere
 	AVX2    = "avx2"    // AVX2 and FMA assembly, amd64
+	AVX512  = "avx512"  // AVX-512 F, BW, DQ and VL assembly, amd64
 )
 
 // Variable is the environment variable that forces a kernel set.
@@ -46,7 +47,7 @@ func choose(forced string, available []string) (string, error) {
 		}
 	}
 	reason := "no such kernel set"
-	if forced == AVX2 {
+	if forced == AVX2 || forced == AVX512 {
 		reason = "this processor does not support it"
 	}
 	return Generic, fmt.Errorf("%s=%q: %s; using %s; set it to one of: %s",

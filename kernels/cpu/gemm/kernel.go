@@ -2,8 +2,6 @@ package gemm
 
 import "retort/kernels/cpu/features"
 
-//go:generate go run ../asm/gemm -out tiles_avx2_amd64.s -stubs tiles_avx2_amd64.go -pkg gemm
-
 // kernel is one set of inner loops with the layout that they want.
 type kernel struct {
 	name   string

@@ -6,72 +6,90 @@ import (
 	"retort/kernels/cpu/features"
 )
 
+//go:generate go run ../asm/gemm -isa avx2 -out avx2_amd64.s -stubs avx2_amd64.go -pkg gemm
+//go:generate go run ../asm/gemm -isa avx512 -out avx512_amd64.s -stubs avx512_amd64.go -pkg gemm
+
 // avx2 has tiles of 6 rows and 16 columns: 12 of the 16 registers hold sums.
 var avx2 = kernel{
 	name: features.AVX2,
 	mr:   6, nr: 16,
-	wide:       []int{0, 4, 2, 2, 1, 1, 1},
-	tile:       tileAVX2,
-	copySteps:  copyStepsAVX2,
-	interleave: interleaveAVX2,
+	wide: []int{0, 4, 2, 2, 1, 1, 1},
+	tile: func(rows, panels, steps int, a *float32, aRow, aStep int, b *float32, bPanel int, c *float32, ldc int, add bool) {
+		tiles := &avx2Tiles
+		if panels > 1 {
+			tiles = &avx2WideTiles
+		}
+		tiles[rows](steps, a, 4*aRow, 4*aStep, b, 4*bPanel, c, 4*ldc, add)
+	},
+	copySteps:  assemblyCopySteps,
+	interleave: assemblyInterleave,
 }
+
+// avx512 has tiles of 12 rows and 32 columns: 24 of the 32 registers hold sums.
+var avx512 = kernel{
+	name: features.AVX512,
+	mr:   12, nr: 32,
+	wide: []int{0, 4, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+	tile: func(rows, panels, steps int, a *float32, aRow, aStep int, b *float32, bPanel int, c *float32, ldc int, add bool) {
+		tiles := &avx512Tiles
+		if panels > 1 {
+			tiles = &avx512WideTiles
+		}
+		tiles[rows](steps, a, 4*aRow, 4*aStep, b, 4*bPanel, c, 4*ldc, add)
+	},
+	copySteps:  assemblyCopySteps,
+	interleave: assemblyInterleave,
+}
+
+// tileFunc is a tile of a fixed shape; it counts strides in bytes.
+type tileFunc func(k int, a *float32, aRow, aStep int, b *float32, bPanel int, c *float32, ldc int, accumulate bool)
+
+// The tiles by number of rows: of one panel, and of as many as kernel.wide says.
+var (
+	avx2Tiles     = [7]tileFunc{nil, avx2Tile1x1, avx2Tile2x1, avx2Tile3x1, avx2Tile4x1, avx2Tile5x1, avx2Tile6x1}
+	avx2WideTiles = [7]tileFunc{1: avx2Tile1x4, 2: avx2Tile2x2, 3: avx2Tile3x2}
+	avx512Tiles   = [13]tileFunc{
+		nil, avx512Tile1x1, avx512Tile2x1, avx512Tile3x1, avx512Tile4x1, avx512Tile5x1, avx512Tile6x1,
+		avx512Tile7x1, avx512Tile8x1, avx512Tile9x1, avx512Tile10x1, avx512Tile11x1, avx512Tile12x1,
+	}
+	avx512WideTiles = [13]tileFunc{1: avx512Tile1x4, 2: avx512Tile2x2}
+)
 
 // addAssembly enters the assembly that this processor can run.
 func addAssembly() {
-	if slices.Contains(features.Available(), features.AVX2) {
-		kernels[features.AVX2] = &avx2
+	for _, k := range []*kernel{&avx2, &avx512} {
+		if slices.Contains(features.Available(), k.name) {
+			kernels[k.name] = k
+		}
 	}
 }
 
-// tileAVX2 calls the tile function for the shape; they count in bytes.
-func tileAVX2(rows, panels, steps int, a *float32, aRow, aStep int, b *float32, bPanel int, c *float32, ldc int, add bool) {
-	aRow, aStep, bPanel, ldc = 4*aRow, 4*aStep, 4*bPanel, 4*ldc
-	switch {
-	case rows == 6:
-		tile6x1(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case rows == 5:
-		tile5x1(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case rows == 4:
-		tile4x1(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case rows == 3 && panels == 2:
-		tile3x2(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case rows == 3:
-		tile3x1(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case rows == 2 && panels == 2:
-		tile2x2(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case rows == 2:
-		tile2x1(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	case panels == 4:
-		tile1x4(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
-	default:
-		tile1x1(steps, a, aRow, aStep, b, bPanel, c, ldc, add)
+// transposes and copies are by the width of a panel, which names the kernel too.
+var (
+	transposes = map[int]func(dst, src *float32, stride, blocks int){
+		6: avx2Transpose6, 16: avx2Transpose16, 12: avx512Transpose12, 32: avx512Transpose32,
 	}
-}
+	copies = map[int]func(dst, src *float32, stride, panel, panels, steps int){
+		6: avx2Copy6, 16: avx2Copy16, 12: avx512Copy12, 32: avx512Copy32,
+	}
+)
 
-// interleaveAVX2 transposes 8 steps at a time.
-func interleaveAVX2(dst, src []float32, stride, width, steps int) int {
+// assemblyInterleave transposes 8 steps at a time.
+func assemblyInterleave(dst, src []float32, stride, width, steps int) int {
 	blocks := steps / 8
-	// The last step of 6 rows writes two elements too many: only where there is room.
-	if width == 6 && blocks > 0 && len(dst) < blocks*8*6+2 {
+	// The last step writes vectors of 4 to the end: only where there is room.
+	if over := -width & 3; blocks > 0 && len(dst) < blocks*8*width+over {
 		blocks--
 	}
 	if blocks == 0 {
 		return 0
 	}
-	if width == 16 {
-		transpose16(&dst[0], &src[0], 4*stride, blocks)
-	} else {
-		transpose6(&dst[0], &src[0], 4*stride, blocks)
-	}
+	transposes[width](&dst[0], &src[0], 4*stride, blocks)
 	return 8 * blocks
 }
 
-// copyStepsAVX2 moves one step of a panel with two loads and two stores.
-func copyStepsAVX2(dst, src []float32, stride, width, panel, panels, steps int) {
+// assemblyCopySteps moves one step of a panel with vector loads and stores.
+func assemblyCopySteps(dst, src []float32, stride, width, panel, panels, steps int) {
 	_, _ = dst[(panels-1)*panel+steps*width-1], src[(steps-1)*stride+panels*width-1]
-	if width == 16 {
-		copy16(&dst[0], &src[0], 4*stride, 4*panel, panels, steps)
-	} else {
-		copy6(&dst[0], &src[0], 4*stride, 4*panel, panels, steps)
-	}
+	copies[width](&dst[0], &src[0], 4*stride, 4*panel, panels, steps)
 }
