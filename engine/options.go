@@ -39,6 +39,8 @@ type TrainOptions struct {
 	AdamEpsilon               float64 `key:"adam_epsilon" help:"AdamW's epsilon"`
 	MaxGradNorm               float64 `key:"max_grad_norm" help:"clip gradients to this global norm; 0 does not clip"`
 
+	GradientCheckpointing bool `key:"gradient_checkpointing" help:"keep only the input of every block and compute the rest again: less memory, more time"`
+
 	LoggingSteps         int    `key:"logging_steps" help:"log every so many steps"`
 	SaveSteps            int    `key:"save_steps" help:"write a checkpoint every so many steps; 0 only when interrupted"`
 	SaveTotalLimit       int    `key:"save_total_limit" help:"checkpoints to keep; 0 keeps all"`

@@ -38,6 +38,11 @@ type dataState struct {
 	Shuffle       bool   `json:"shuffle"`
 	Seed          int    `json:"seed"`
 	LearningSteps int    `json:"total_steps"`
+	// What the next log line needs of the steps before: their losses' sum and number, and
+	// how many of the last steps were not finite.
+	LossSum   float64 `json:"loss_sum"`
+	LossSteps int     `json:"loss_steps"`
+	BadInARow int     `json:"bad_steps_in_a_row"`
 }
 
 // rngState is all the randomness of a run: the order of an epoch is drawn from seed and
@@ -78,6 +83,7 @@ func (t *Trainer) dataState() dataState {
 		Position: t.position, Examples: len(t.scheduler.examples), SHA256: t.dataSHA,
 		BatchSize: t.o.PerDeviceTrainBatchSize, Accumulation: t.o.GradientAccumulationSteps,
 		MaxLength: t.o.MaxLength, Packing: t.o.Packing, Shuffle: t.o.Shuffle, Seed: t.o.Seed, LearningSteps: t.steps,
+		LossSum: t.window.sum, LossSteps: t.window.n, BadInARow: t.badInARow,
 	}
 }
 
@@ -107,7 +113,8 @@ func (t *Trainer) readResume(dir string) error {
 		d.Packing != t.o.Packing || d.Shuffle != t.o.Shuffle || d.Seed != t.o.Seed || d.MaxLength != t.o.MaxLength {
 		t.hooks.Note(fmt.Sprintf("resuming %s with other batch or order settings: the run goes on, but not as the straight run would", dir))
 	}
-	t.position = d.Position
+	t.position, t.badInARow = d.Position, d.BadInARow
+	t.window = window{d.LossSum, d.LossSteps}
 	return nil
 }
 

@@ -11,8 +11,9 @@ import (
 )
 
 // Train is the whole of `retort train`: it opens the student and the data of the options,
-// trains, and leaves the run folder. With DryRun it stops before training and preview,
-// when not nil, gets ten rendered rows.
+// trains, and leaves the run folder. With DryRun it only rehearses a few
+// steps to estimate time and memory, and writes nothing. preview, when not nil, gets ten
+// rendered rows.
 func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, preview func([]Preview)) (TrainResult, error) {
 	if err := o.Validate(); err != nil {
 		return TrainResult{}, err
@@ -56,14 +57,15 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	if preview != nil {
 		preview(previews(s, examples, 10))
 	}
-	if o.DryRun {
-		return TrainResult{Rejects: rejects}, nil
-	}
 	t, err := NewTrainer(s, examples, evaluation, o, hooks)
 	if err != nil {
 		return TrainResult{}, err
 	}
 	defer t.Close()
+	if o.DryRun {
+		estimate, err := t.Rehearse()
+		return TrainResult{Rejects: rejects, Estimate: &estimate}, err
+	}
 	note(fmt.Sprintf("%d optimizer steps of %d × %d rows", t.steps, o.GradientAccumulationSteps, o.PerDeviceTrainBatchSize))
 	r, err := t.Run(ctx)
 	r.Rejects = rejects

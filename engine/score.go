@@ -60,7 +60,7 @@ func scoreExamples(s *Student, examples []data.Example, visit func(i int, logpro
 		trained = max(trained, e.Trained())
 	}
 	tokens := max(longest, scoreTokens)
-	pass, err := model.NewPass(s.Student, tokens, tokens, false)
+	pass, err := model.NewPass(s.Student, model.PassOptions{Tokens: tokens, Rows: tokens})
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type TrainResult struct {
 	EvalLoss        *float64      `json:"eval_loss,omitempty"`
 	PeakMemoryBytes int64         `json:"peak_memory_bytes"`
 	Rejects         data.Rejects  `json:"rejects"`
+	Estimate        *Estimate     `json:"estimate,omitempty"` // of a dry run
 }
 
 // Hooks let a caller watch a run. Both may be nil.
@@ -108,8 +109,11 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 	if err := t.planSteps(); err != nil {
 		return nil, err
 	}
-	tokens, trained := t.scheduler.largest()
-	if t.pass, err = model.NewPass(s.Student, tokens, trained, true); err != nil {
+	plan := t.passOptions(t.scheduler.largest())
+	if err := checkMemory(s, plan); err != nil {
+		return nil, err
+	}
+	if t.pass, err = model.NewPass(s.Student, plan); err != nil {
 		return nil, err
 	}
 	if t.optimizer, err = newOptimizer(s.Student, t.pass); err != nil {
@@ -123,6 +127,11 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 		}
 	}
 	return t, nil
+}
+
+// passOptions is the training pass over batches of the given size.
+func (t *Trainer) passOptions(tokens, trained int) model.PassOptions {
+	return model.PassOptions{Tokens: tokens, Rows: trained, Training: true, Checkpointing: t.o.GradientCheckpointing}
 }
 
 // planSteps fixes the number of steps and the learning rates.
@@ -195,8 +204,8 @@ func (t *Trainer) step(st *Step) error {
 	}
 	rate := t.rate.At(t.state.GlobalStep)
 	t.optimizer.step(kernels.AdamW{
-		LearningRate: float32(rate), Beta1: float32(t.o.AdamBeta1), Beta2: float32(t.o.AdamBeta2),
-		Epsilon: float32(t.o.AdamEpsilon), WeightDecay: float32(t.o.WeightDecay),
+		LearningRate: rate, Beta1: t.o.AdamBeta1, Beta2: t.o.AdamBeta2,
+		Epsilon: t.o.AdamEpsilon, WeightDecay: t.o.WeightDecay,
 	}, t.o.MaxGradNorm)
 	norm, finite, err := t.optimizer.outcome()
 	if err != nil {

@@ -142,6 +142,21 @@ func TestPackedLossEqualsUnpacked(t *testing.T) {
 	}
 }
 
+func TestGradientCheckpointingChangesNoBit(t *testing.T) {
+	for name, c := range tinyConfigs() {
+		t.Run(name, func(t *testing.T) {
+			o := tinyOptions()
+			plain, losses, err := trainTiny(t, 2, c, randomExamples(20, 3), o, context.Background())
+			require.NoError(t, err)
+			o.GradientCheckpointing = true
+			again, lossesAgain, err := trainTiny(t, 2, c, randomExamples(20, 3), o, context.Background())
+			require.NoError(t, err)
+			require.Equal(t, plain, again)
+			require.Equal(t, losses, lossesAgain)
+		})
+	}
+}
+
 func requireClose(t *testing.T, want, have []float64, tolerance float64) {
 	require.Len(t, have, len(want))
 	for i := range want {

@@ -201,8 +201,9 @@ type Parameter struct {
 }
 
 // AdamW is the optimizer's hyperparameters (Loshchilov & Hutter, arXiv 1711.05101).
+// They are float64, so that 1 − Beta2 is rounded only once, by the backend.
 type AdamW struct {
-	LearningRate, Beta1, Beta2, Epsilon, WeightDecay float32
+	LearningRate, Beta1, Beta2, Epsilon, WeightDecay float64
 }
 
 // The slots of the control tensor (1, ControlSlots) float32, which lives on the

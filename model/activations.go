@@ -87,6 +87,24 @@ func (p *planner) free() {
 	p.own = nil
 }
 
+// blocks plans the activations of every block: each its own when training; with
+// checkpointing its own input and all else in turn; without training one set in turn.
+func (p *planner) blocks(c Config, o PassOptions) []activations {
+	out := make([]activations, c.Layers)
+	for i := range out {
+		switch {
+		case i == 0 || o.Training && !o.Checkpointing:
+			out[i] = p.block(c, o.Tokens)
+		default:
+			out[i] = out[0]
+			if o.Training {
+				out[i].x = p.activation(o.Tokens, c.Hidden)
+			}
+		}
+	}
+	return out
+}
+
 // block plans one block's activations for t tokens.
 func (p *planner) block(c Config, t int) activations {
 	d, heads := c.Hidden, c.Heads*c.HeadDim
@@ -103,15 +121,16 @@ func (p *planner) block(c Config, t int) activations {
 	return a
 }
 
-// shared plans the scratch of a pass over t tokens, n of them in the loss.
-func (p *planner) shared(c Config, t, n int, training bool) shared {
+// shared plans the scratch of a pass.
+func (p *planner) shared(c Config, o PassOptions) shared {
+	t, n := o.Tokens, o.Rows
 	d, heads := c.Hidden, c.Heads*c.HeadDim
 	s := shared{
 		delta: p.activation(t, d), act: p.activation(t, c.FFN),
 		final: p.activation(t, d), hidden: p.activation(t, d), statsF: p.float(t, 2),
 		rows: p.activation(n, d), logits: p.float(headChunk(c.Vocab, n), c.Vocab), logprobs: p.float(1, n),
 	}
-	if training {
+	if o.Training {
 		s.dx, s.dh = p.activation(t, d), p.activation(t, d)
 		s.dqkv, s.do, s.attDelta = p.activation(t, c.QKVRows()), p.activation(t, heads), p.float(t, c.Heads)
 		s.dup, s.dact, s.drows = p.activation(t, c.upCols()), p.activation(t, c.FFN), p.activation(n, d)
@@ -123,7 +142,7 @@ func (p *planner) shared(c Config, t, n int, training bool) shared {
 }
 
 // input plans the device side of a batch.
-func (p *planner) input(t, n, context int) deviceBatch {
+func (p *planner) input(t, n int) deviceBatch {
 	d := deviceBatch{
 		maxTokens: t, maxRows: n,
 		ids: p.ints(t), positions: p.ints(t), starts: p.ints(t + 1), rows: p.ints(n), targets: p.ints(n),

@@ -35,7 +35,7 @@ func (c *Cache) close() { c.plan.free() }
 // newCachedPass plans a pass that writes to the cache: a prefill over packed prompts, or
 // with decoding one token of each of up to tokens sequences.
 func newCachedPass(s *Student, cache *Cache, tokens, rows int, decoding bool) (*Pass, error) {
-	p, err := NewPass(s, tokens, rows, false)
+	p, err := NewPass(s, PassOptions{Tokens: tokens, Rows: rows})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestLogitsAndGradientsEqualPyTorch(t *testing.T) {
 			defer want.Close()
 
 			b := pairBatch(rows[:3])
-			p, err := NewPass(s, len(b.IDs), len(b.IDs), true)
+			p, err := NewPass(s, PassOptions{Tokens: len(b.IDs), Rows: len(b.IDs), Training: true})
 			require.NoError(t, err)
 			p.Forward(b)
 			p.LossBackward()

@@ -21,6 +21,8 @@ type Pass struct {
 	layers []activations
 	shared shared
 	grads  *weights // nil when the pass does not train
+	// recompute: blocks keep only their input and are run again before their backward pass
+	recompute bool
 
 	// decoding: where this batch's keys and values go, and what its queries read
 	cache                             *Cache
@@ -28,26 +30,29 @@ type Pass struct {
 	cacheRows, cacheFirst, cacheCount kernels.Tensor
 }
 
-// NewPass plans a pass over at most tokens packed tokens, at most rows of them in the
-// loss. A training pass keeps every block's activations and owns the gradients.
-func NewPass(s *Student, tokens, rows int, training bool) (*Pass, error) {
-	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}}
-	blocks := 1
-	if training {
-		blocks = s.Layers
-	}
-	for range blocks {
-		p.layers = append(p.layers, p.plan.block(s.Config, tokens))
-	}
-	p.shared = p.plan.shared(s.Config, tokens, rows, training)
-	p.in = p.plan.input(tokens, rows, s.Context)
+// PassOptions says what a pass is planned for.
+type PassOptions struct {
+	Tokens   int  // packed tokens of a batch, at most
+	Rows     int  // tokens of them in the loss, at most
+	Training bool // keep what the backward pass reads, and own the gradients
+	// Checkpointing keeps only the input of every block and computes the rest again in the
+	// backward pass: much less memory for about a third more time (Chen et al., arXiv 1604.06174).
+	Checkpointing bool
+}
+
+// NewPass plans a pass over batches of at most the given size.
+func NewPass(s *Student, o PassOptions) (*Pass, error) {
+	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}, recompute: o.Training && o.Checkpointing}
+	p.layers = p.plan.blocks(s.Config, o)
+	p.shared = p.plan.shared(s.Config, o)
+	p.in = p.plan.input(o.Tokens, o.Rows)
 	err := p.plan.err
-	if err == nil && training {
+	if err == nil && o.Training {
 		p.grads, err = newWeights(s.k, s.Config, kernels.Float32, kernels.Gradients)
 	}
 	if err != nil {
 		p.Close()
-		return nil, fmt.Errorf("model: a pass over %d tokens: %w", tokens, err)
+		return nil, fmt.Errorf("model: a pass over %d tokens: %w", o.Tokens, err)
 	}
 	return p, nil
 }
@@ -101,7 +106,7 @@ func (p *Pass) run() {
 
 // activations returns a block's buffers for the tokens of the current batch.
 func (p *Pass) activations(layer int) activations {
-	return p.layers[layer%len(p.layers)].first(p.c, p.in.t)
+	return p.layers[layer].first(p.c, p.in.t)
 }
 
 // Loss computes the log-probabilities of the batch's targets, nothing else.
@@ -140,7 +145,12 @@ func (p *Pass) backwardFromHidden() {
 	s := p.shared.first(p.in.t, p.in.n)
 	k.NormBackward(s.dx, g.norm.weight, g.norm.bias, s.dh, s.final, s.statsF, c.norm(p.w.norm), false)
 	for layer := c.Layers - 1; layer >= 0; layer-- {
-		p.backward(layer, p.activations(layer), s, &g.blocks[layer])
+		a := p.activations(layer)
+		if p.recompute {
+			k.Norm(a.h1, a.stats1, a.x, c.norm(p.w.blocks[layer].norm1))
+			p.forward(layer, a, s)
+		}
+		p.backward(layer, a, s, &g.blocks[layer])
 	}
 	k.EmbedBackward(g.embed, s.dx, p.in.tokens)
 	if c.LearnedPositions {

@@ -61,7 +61,7 @@ var evalCommand = command{
 			if err != nil {
 				return err
 			}
-			return c.reportEval(r, o.Model, o.OutputPath, "retort eval "+strings.Join(args, " "))
+			return c.reportEval(r, o.Model, o.OutputPath, "retort eval "+strings.Join(publicArgs(args), " "))
 		})
 	},
 }

@@ -29,8 +29,13 @@ type common struct {
 // boolValue is a flag that also takes True and False, as Python users write them.
 type boolValue struct{ to *bool }
 
+// String is the value as the help shows it.
 func (b boolValue) String() string { return fmt.Sprint(b.to != nil && *b.to) }
-func (b boolValue) Type() string   { return "bool" }
+
+// Type names the value's type in the help.
+func (b boolValue) Type() string { return "bool" }
+
+// Set reads the value from a flag or a file.
 func (b boolValue) Set(s string) error {
 	v, ok := parseBool(s)
 	if !ok {
@@ -85,6 +90,7 @@ func (c *cli) parse(args []string, into ...any) error {
 
 type discard struct{}
 
+// Write drops the text: errors are printed by main, once.
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // bind makes one flag of every tagged field.

@@ -25,7 +25,7 @@ type command struct {
 // commands lists the subcommands in the order of the help.
 func commands() []command {
 	return []command{
-		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, tokenizeCommand, generateDataCommand,
+		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, tokenizeCommand, generateDataCommand, benchCommand,
 	}
 }
 

@@ -22,15 +22,22 @@ var trainCommand = command{
 		if err := c.parse(args, &o); err != nil {
 			return err
 		}
-		o.Command = "retort train " + strings.Join(args, " ")
+		o.Command = "retort train " + strings.Join(publicArgs(args), " ")
 		var result engine.TrainResult
 		err := c.withDevice(func(k kernels.Backend) (err error) {
 			result, err = engine.Train(ctx, k, o, c.trainHooks(o.LoggingSteps), c.previewer(o.DryRun))
 			return err
 		})
 		c.endProgress()
-		if err != nil || o.DryRun {
+		if err != nil {
 			return err
+		}
+		if o.DryRun {
+			if c.common.JSON {
+				return c.printJSON(result.Estimate)
+			}
+			fmt.Fprintln(c.stdout, result.Estimate)
+			return nil
 		}
 		return c.reportTraining(o, result)
 	},

@@ -56,6 +56,7 @@ func activationEntries() []Entry {
 		},
 		{
 			Name: "SwiGLU", Methods: []string{"SwiGLU"}, Wrong: []string{"h", "gateUp"},
+			Doc:   "gate is the first half of a row, up the second",
 			Small: small, Large: large,
 			Arguments: func(c *Case) {
 				c.out("h", c.T, c.Out).each(1)
@@ -67,6 +68,7 @@ func activationEntries() []Entry {
 		},
 		{
 			Name: "SwiGLUBackward", Methods: []string{"SwiGLUBackward"}, Wrong: []string{"dgateUp", "dh", "gateUp"},
+			Doc:   "both halves of the gradient are written",
 			Small: small, Large: large,
 			Arguments: func(c *Case) {
 				c.out("dgateUp", c.T, 2*c.Out).each(1)

@@ -20,6 +20,34 @@ func TestPlainBackendPasses(t *testing.T) {
 	Run(t, openPlain, Options{Twin: openPlain, Large: os.Getenv("RETORT_LARGE") != ""})
 }
 
+// TestPlainBackendPassesInBF16 shows that the table can be passed by a backend whose
+// activations are bf16 as well.
+func TestPlainBackendPassesInBF16(t *testing.T) {
+	Run(t, func(testing.TB) kernels.Backend { return bf16{newPlain()} }, Options{})
+}
+
+// bf16 is the plain backend with activations that are rounded to bf16 when they are
+// stored, and arithmetic in float32.
+type bf16 struct{ *plain }
+
+func (bf16) Name() string                  { return "plain bf16" }
+func (bf16) ActivationType() kernels.DType { return kernels.BFloat16 }
+func (b bf16) Upload(t kernels.Tensor, src []float32) {
+	stored := slices.Clone(src)
+	for i, v := range stored {
+		stored[i] = round(t.DType, float64(v))
+	}
+	b.plain.Upload(t, stored)
+}
+
+func (b bf16) Download(dst []float32, t kernels.Tensor) error {
+	err := b.plain.Download(dst, t)
+	for i, v := range dst {
+		dst[i] = round(t.DType, float64(v))
+	}
+	return err
+}
+
 // TestEveryMethodHasAnEntry fails for an operation that no entry holds to the contract.
 func TestEveryMethodHasAnEntry(t *testing.T) {
 	held, names, methods := map[string]bool{}, map[string]bool{}, methodNames()
@@ -27,6 +55,7 @@ func TestEveryMethodHasAnEntry(t *testing.T) {
 		require.False(t, names[e.Name], "two entries are called %s", e.Name)
 		names[e.Name] = true
 		require.NotEmpty(t, e.Methods, e.Name)
+		require.NotEmpty(t, e.Doc, e.Name)
 		for _, m := range e.Methods {
 			require.Contains(t, methods, m, "entry %s", e.Name)
 			held[m] = true

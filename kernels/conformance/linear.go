@@ -20,6 +20,7 @@ func linearEntries() []Entry {
 	return []Entry{
 		{
 			Name: "Linear", Methods: []string{"Linear"}, Wrong: []string{"y", "x", "w", "b"},
+			Doc:   "one token and many give a row the same bits; the bias may be absent",
 			Small: both(small, Shape{Absent: "b"}), Large: large,
 			Arguments: func(c *Case) {
 				c.out("y", c.T, c.Out).each(1)

@@ -14,6 +14,7 @@ func moveEntries() []Entry {
 	return []Entry{
 		{
 			Name: "Zero", Methods: []string{"Zero"}, Moves: true,
+			Doc:   "of a view, and of nothing around it",
 			Small: moves, Large: []Shape{{T: 1025, D: 769}},
 			Arguments: func(c *Case) { c.out("t", c.T, c.D) },
 			Call:      func(b kernels.Backend, a *Args) { b.Zero(a.t("t")) },
@@ -22,6 +23,7 @@ func moveEntries() []Entry {
 		},
 		{
 			Name: "Copy", Methods: []string{"Copy"}, Moves: true, Wrong: []string{"dst", "src"},
+			Doc:   "from view to view, bit for bit",
 			Small: moves, Large: []Shape{{T: 1025, D: 769}},
 			Arguments: func(c *Case) {
 				c.out("dst", c.T, c.D).each(1)

@@ -47,6 +47,7 @@ func mutants() []mutant {
 		{"NormBackward", normBackwardWithoutMean{p()}},
 		{"NormBackward", normBackwardOverwritesWeight{p()}},
 		{"Linear", linearInHalfPrecision{p()}},
+		{"Linear", linearSumsInBF16{bf16{p()}}},
 		{"Linear", linearDependsOnRowCount{p()}},
 		{"Linear", linearChangesItsInput{p()}},
 		{"Linear", &linearNeverTheSame{plain: p()}},
@@ -248,6 +249,24 @@ func (m linearInHalfPrecision) Linear(y, x, w, b kernels.Tensor) {
 	for i := range y.Rows {
 		for j, v := range mat(y).Row(i) {
 			mat(y).Row(i)[j] = round(kernels.BFloat16, float64(v))
+		}
+	}
+}
+
+type linearSumsInBF16 struct{ bf16 } // a sum that is stored after every product
+
+func (m linearSumsInBF16) Linear(y, x, w, b kernels.Tensor) {
+	m.plain.Linear(y, x, w, b)
+	for i := range y.Rows {
+		for o := range w.Rows {
+			var sum float32
+			for j, v := range mat(x).Row(i) {
+				sum = round(kernels.BFloat16, float64(sum+v*mat(w).Row(o)[j]))
+			}
+			if !b.Absent() {
+				sum += vec(b)[o]
+			}
+			mat(y).Row(i)[o] = sum
 		}
 	}
 }

@@ -31,7 +31,7 @@ func Run(t *testing.T, open func(testing.TB) kernels.Backend, o Options) {
 			for _, s := range e.shapes(o.Large) {
 				t.Run(s.String(), func(t *testing.T) {
 					for _, fault := range verify(b, twin, e, s, o) {
-						t.Error(fault)
+						t.Errorf("%v\n(%s: %s)", fault, e.Name, e.Doc)
 					}
 				})
 			}

@@ -169,9 +169,7 @@ func (t *attentionBackwardTask) tile(worker, start, lo, hi, head, kv int) {
 		clear(dsRow[seen:])
 		delta := vec.Dot(t.do.row(first + r)[head*d:(head+1)*d], t.o.row(first + r)[head*d:(head+1)*d])
 		t.delta.row(first + r)[head] = delta
-		for j, pj := range pRow[:seen] {
-			dsRow[j] = t.h.Scale * pj * (dsRow[j] - delta)
-		}
+		vec.SoftmaxBackward(dsRow[:seen], pRow[:seen], t.h.Scale, delta)
 	}
 	dsM := gemm.Matrix{Data: ds, Stride: keys}
 	g.Serial(worker, block(&t.dq, first, head, d), t.dq.stride, rows, d, keys, dsM, gemm.Matrix{Data: k, Stride: t.k.stride}, false)

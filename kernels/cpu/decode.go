@@ -69,17 +69,13 @@ func (t *cachedAttentionTask) Run(item, worker int) {
 	ws := &t.b.scratch.workers[worker]
 	ws.row = grow(ws.row, max(count, cap(ws.row)))
 	scores := ws.row[:count]
+	keys, values := block(&t.kc, first, kv, d), block(&t.vc, first, kv, d)
 	for head := kv * group; head < (kv+1)*group; head++ {
 		q, o := t.q.row(i)[head*d:(head+1)*d], t.o.row(i)[head*d:(head+1)*d]
-		for j := range scores {
-			scores[j] = vec.Dot(q, t.kc.row(first + j)[kv*d:(kv+1)*d])
-		}
+		vec.DotRows(scores, q, keys, t.kc.stride)
 		shift := t.h.Scale * vec.Max(scores)
 		sum := vec.ExpShift(scores, scores, t.h.Scale, shift)
-		clear(o)
-		for j, p := range scores {
-			vec.Axpy(o, p, t.vc.row(first + j)[kv*d:(kv+1)*d])
-		}
+		vec.WeightedRows(o, scores, values, t.vc.stride)
 		vec.Scale(o, 1/sum)
 	}
 }

@@ -68,7 +68,7 @@ func (t *normTask) Run(item, _ int) {
 		y := t.y.row(i)
 		for g := range t.groups {
 			xg, yg := x[g*n:(g+1)*n], y[g*n:(g+1)*n]
-			mean, rstd := t.moments(xg, yg)
+			mean, rstd := t.moments(xg)
 			stats := t.stats.row(i*t.groups + g)
 			stats[0], stats[1] = mean, rstd
 			vec.Normalize(yg, xg, t.weight, t.bias, mean, rstd)
@@ -76,19 +76,13 @@ func (t *normTask) Run(item, _ int) {
 	}
 }
 
-// moments returns the mean (0 for RMSNorm) and one over the deviation of x; y is
-// used as scratch.
-func (t *normTask) moments(x, y []float32) (mean, rstd float32) {
+// moments returns the mean (0 for RMSNorm) and one over the deviation of x.
+func (t *normTask) moments(x []float32) (mean, rstd float32) {
 	n := float64(len(x))
-	centred := x
 	if t.kind == kernels.LayerNorm {
 		mean = float32(float64(vec.Sum(x)) / n)
-		for i, v := range x {
-			y[i] = v - mean
-		}
-		centred = y
 	}
-	return mean, float32(1 / math.Sqrt(vec.SumSquares(centred)/n+float64(t.eps)))
+	return mean, float32(1 / math.Sqrt(vec.SumSquaresFrom(x, mean)/n+float64(t.eps)))
 }
 
 // NormBackward writes (or adds to) dx, and adds to dw and db.
@@ -135,32 +129,14 @@ func (t *normBackwardTask) Run(item, _ int) {
 			mean, rstd := stats[0], stats[1]
 			from, to := g*n, (g+1)*n
 			dx, dy, x := t.dx.row(i)[from:to], t.dy.row(i)[from:to], t.x.row(i)[from:to]
-			sumG, sumGX := gradientSums(dy, x, t.weight, mean, rstd)
-			meanG, meanGX := sumG/float32(n), sumGX/float32(n)
+			sumG, sumGX := vec.NormSums(dy, x, t.weight, mean)
+			meanG, meanGX := sumG/float32(n), sumGX*rstd/float32(n)
 			if !t.layerNorm {
 				meanG = 0
 			}
-			for j, w := range t.weight {
-				v := rstd * (dy[j]*w - meanG - (x[j]-mean)*rstd*meanGX)
-				if t.accumulate {
-					v += dx[j]
-				}
-				dx[j] = v
-			}
+			vec.NormInput(dx, dy, x, t.weight, mean, rstd, meanG, meanGX, t.accumulate)
 		}
 	}
-}
-
-// gradientSums is Σ dy·w and Σ dy·w·x̂ over a row, each in four running sums.
-func gradientSums(dy, x, w []float32, mean, rstd float32) (sumG, sumGX float32) {
-	var g, gx [4]float32
-	x, w = x[:len(dy)], w[:len(dy)]
-	for j, d := range dy {
-		v := d * w[j]
-		g[j&3] += v
-		gx[j&3] += v * (x[j] - mean)
-	}
-	return (g[0] + g[1]) + (g[2] + g[3]), ((gx[0] + gx[1]) + (gx[2] + gx[3])) * rstd
 }
 
 // columnChunk is how many columns one item of a sum over rows covers.
@@ -187,11 +163,8 @@ func (t *normParamsTask) Run(item, worker int) {
 		for g := range t.groups {
 			stats := t.stats.row(i*t.groups + g)
 			mean, rstd := stats[0], stats[1]
-			dy, x := dyRow[g*t.width+lo:g*t.width+hi], xRow[g*t.width+lo:g*t.width+hi]
-			for j, d := range dy {
-				db[j] += d
-				dw[j] += d * (x[j] - mean) * rstd
-			}
+			from, to := g*t.width+lo, g*t.width+hi
+			vec.NormParameters(dw[:hi-lo], db[:hi-lo], dyRow[from:to], xRow[from:to], mean, rstd)
 		}
 	}
 	if t.dw != nil {

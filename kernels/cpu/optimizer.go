@@ -61,27 +61,25 @@ func flat(op, name string, t kernels.Tensor, n int) []float32 {
 
 // adamwTask updates one parameter, a chunk an item.
 type adamwTask struct {
-	value, grad, moment1, moment2                             []float32
-	scale, rate, beta1, beta2, eps, decay, correct1, correct2 float32
+	value, grad, moment1, moment2 []float32
+	step                          vec.AdamWStep
 }
 
 // AdamW updates the parameters unless the finite flag says otherwise.
 func (b *Backend) AdamW(control kernels.Tensor, params []kernels.Parameter, hp kernels.AdamW) {
 	want("AdamW", "control", control, 1, kernels.ControlSlots)
-	for i := range params { // wrong shapes stop even a step that changes nothing
-		p := &params[i]
-		n := p.Value.Len()
-		flat("AdamW", "value", p.Value, n)
-		flat("AdamW", "grad", p.Grad, n)
-		flat("AdamW", "moment1", p.Moment1, n)
-		flat("AdamW", "moment2", p.Moment2, n)
-	}
 	c := view(control)
-	if c.data[kernels.ControlFinite] != 1 {
-		return
+	finite := c.data[kernels.ControlFinite] == 1
+	if finite {
+		c.data[kernels.ControlStep]++
 	}
-	c.data[kernels.ControlStep]++
-	step := float64(c.data[kernels.ControlStep])
+	count := float64(c.data[kernels.ControlStep])
+	step := vec.AdamWStep{
+		LearningRate: hp.LearningRate, Beta1: hp.Beta1, Beta2: hp.Beta2, Epsilon: hp.Epsilon,
+		Scale:       c.data[kernels.ControlScale],
+		Correction1: 1 - math.Pow(hp.Beta1, count),
+		Correction2: 1 - math.Pow(hp.Beta2, count),
+	}
 	t := &b.tasks.adamw
 	for i := range params {
 		p := &params[i]
@@ -91,21 +89,19 @@ func (b *Backend) AdamW(control kernels.Tensor, params []kernels.Parameter, hp k
 			grad:    flat("AdamW", "grad", p.Grad, n),
 			moment1: flat("AdamW", "moment1", p.Moment1, n),
 			moment2: flat("AdamW", "moment2", p.Moment2, n),
-			scale:   c.data[kernels.ControlScale],
-			rate:    hp.LearningRate, beta1: hp.Beta1, beta2: hp.Beta2, eps: hp.Epsilon,
-			correct1: float32(1 - math.Pow(float64(hp.Beta1), step)),
-			correct2: float32(1 - math.Pow(float64(hp.Beta2), step)),
+			step:    step,
 		}
 		if p.Decay {
-			t.decay = hp.WeightDecay
+			t.step.Decay = hp.WeightDecay
 		}
-		b.pool.Do(t, items(n, optimizerChunk))
+		if finite {
+			b.pool.Do(t, items(n, optimizerChunk))
+		}
 	}
 }
 
 // Run updates one chunk.
 func (t *adamwTask) Run(item, _ int) {
 	lo, hi := span(item, optimizerChunk, len(t.value))
-	vec.AdamW(t.value[lo:hi], t.grad[lo:hi], t.moment1[lo:hi], t.moment2[lo:hi],
-		t.scale, t.rate, t.beta1, t.beta2, t.eps, t.decay, t.correct1, t.correct2)
+	vec.AdamW(t.value[lo:hi], t.grad[lo:hi], t.moment1[lo:hi], t.moment2[lo:hi], &t.step)
 }

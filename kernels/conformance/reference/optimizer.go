@@ -44,8 +44,9 @@ func AdamW[F Float](control []F, params []Parameter[F], hp kernels.AdamW) {
 	control[kernels.ControlStep]++
 	step := float64(control[kernels.ControlStep])
 	rate, beta1, beta2 := F(hp.LearningRate), F(hp.Beta1), F(hp.Beta2)
-	correction1 := 1 - F(math.Pow(float64(beta1), step))
-	correction2 := 1 - F(math.Pow(float64(beta2), step))
+	rest1, rest2 := F(1-hp.Beta1), F(1-hp.Beta2)
+	correction1 := F(1 - math.Pow(hp.Beta1, step))
+	correction2 := F(1 - math.Pow(hp.Beta2, step))
 	for _, p := range params {
 		for i := range p.Value.Rows {
 			value, m, v := p.Value.Row(i), p.Moment1.Row(i), p.Moment2.Row(i)
@@ -54,8 +55,8 @@ func AdamW[F Float](control []F, params []Parameter[F], hp kernels.AdamW) {
 				if p.Decay {
 					value[j] *= 1 - rate*F(hp.WeightDecay)
 				}
-				m[j] = beta1*m[j] + (1-beta1)*g
-				v[j] = beta2*v[j] + (1-beta2)*g*g
+				m[j] = beta1*m[j] + rest1*g
+				v[j] = beta2*v[j] + rest2*g*g
 				value[j] -= rate * (m[j] / correction1) / (sqrt(v[j]/correction2) + F(hp.Epsilon))
 			}
 		}

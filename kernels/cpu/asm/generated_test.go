@@ -14,19 +14,19 @@ func TestGeneratedAssemblyIsUpToDate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs the generators")
 	}
-	for _, c := range []struct{ generator, folder, name string }{
-		{"./gemm", "../gemm", "tiles_avx2_amd64"},
-		{"./vec", "../vec", "vec_avx2_amd64"},
-	} {
-		out := t.TempDir()
-		command := exec.Command("go", "run", c.generator,
-			"-out", filepath.Join(out, c.name+".s"), "-stubs", filepath.Join(out, c.name+".go"), "-pkg", filepath.Base(c.folder))
-		text, err := command.CombinedOutput()
-		require.NoError(t, err, string(text))
-		for _, extension := range []string{".s", ".go"} {
-			want := body(t, filepath.Join(out, c.name+extension))
-			got := body(t, filepath.Join(c.folder, c.name+extension))
-			require.True(t, want == got, "%s/%s%s is stale: run go generate there", c.folder, c.name, extension)
+	for _, folder := range []string{"gemm", "vec"} {
+		for _, isa := range []string{"avx2", "avx512"} {
+			out := t.TempDir()
+			name := isa + "_amd64"
+			command := exec.Command("go", "run", "./"+folder, "-isa", isa, "-pkg", folder,
+				"-out", filepath.Join(out, name+".s"), "-stubs", filepath.Join(out, name+".go"))
+			text, err := command.CombinedOutput()
+			require.NoError(t, err, string(text))
+			for _, extension := range []string{".s", ".go"} {
+				want := body(t, filepath.Join(out, name+extension))
+				got := body(t, filepath.Join("..", folder, name+extension))
+				require.True(t, want == got, "%s/%s%s is stale: run go generate there", folder, name, extension)
+			}
 		}
 	}
 }

@@ -11,6 +11,7 @@ func BenchmarkVec(b *testing.B) {
 			s[i][j] = float32(j%29)/7 - 2
 		}
 	}
+	step := AdamWStep{Scale: 1, LearningRate: 1e-9, Beta1: 0.9, Beta2: 0.99, Epsilon: 1, Correction1: 1, Correction2: 1}
 	for _, c := range []struct {
 		name  string
 		bytes int64 // read and written for an element
@@ -22,7 +23,17 @@ func BenchmarkVec(b *testing.B) {
 		{"SiLUMul", 12, func() { SiLUMul(s[0], s[1], s[2]) }},
 		{"SiLUMulBackward", 20, func() { SiLUMulBackward(s[0], s[3], s[4], s[1], s[2]) }},
 		{"GELUTanh", 8, func() { GELUTanh(s[0], s[1]) }},
-		{"AdamW", 28, func() { AdamW(s[0], s[1], s[3], s[4], 1, 1e-9, 0.9, 0.99, 1, 0, 1, 1) }},
+		{"GELUErf", 8, func() { GELUErf(s[0], s[1]) }},
+		{"GELUErfBackward", 12, func() { GELUErfBackward(s[0], s[1], s[2]) }},
+		{"SoftmaxBackward", 12, func() { SoftmaxBackward(s[0], s[1], 1e-3, 1) }},
+		{"NormSums", 12, func() { NormSums(s[0], s[1], s[2], 1) }},
+		{"NormInput", 16, func() { NormInput(s[0], s[1], s[2], s[3], 1, 1, 1, 1, false) }},
+		{"NormParameters", 24, func() { NormParameters(s[0], s[1], s[2], s[3], 1, 1e-9) }},
+		{"SumSquares", 4, func() { SumSquares(s[0]) }},
+		{"Max", 4, func() { Max(s[0]) }},
+		{"DotRows64", 4, func() { DotRows(s[1][:n/64], s[0][:64], s[2], 64) }},
+		{"WeightedRows64", 4, func() { WeightedRows(s[0][:64], s[1][:n/64], s[2], 64) }},
+		{"AdamW", 28, func() { AdamW(s[0], s[1], s[3], s[4], &step) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(c.bytes * n)

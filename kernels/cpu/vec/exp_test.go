@@ -119,3 +119,30 @@ func TestActivationsSaturateWithoutNaN(t *testing.T) {
 		check("GELUErf'", h, 0, unit)
 	})
 }
+
+// TestGELUErfIsGoodInTheTails compares with float64 in relative error, down to
+// where the result leaves float32's normal range.
+func TestGELUErfIsGoodInTheTails(t *testing.T) {
+	each(t, func(t *testing.T) {
+		var x []float32
+		for v := float32(-13); v < 7; v += 0.0007 {
+			x = append(x, v)
+		}
+		y, slope, one := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+		for i := range one {
+			one[i] = 1
+		}
+		GELUErf(y, x)
+		GELUErfBackward(slope, one, x)
+		for i, v := range x {
+			u := float64(v)
+			near(t, y[i], u*normalCDF(u), 0, 6, v)
+			density := math.Exp(-u*u/2) / math.Sqrt(2*math.Pi)
+			near(t, slope[i], normalCDF(u)+u*density, normalCDF(u)+math.Abs(u)*density, 6, v)
+		}
+		y = y[:3]
+		GELUErf(y, []float32{float32(math.NaN()), float32(math.Inf(1)), 0})
+		require.True(t, math.IsNaN(float64(y[0])))
+		require.Equal(t, []float32{float32(math.Inf(1)), 0}, y[1:])
+	})
+}

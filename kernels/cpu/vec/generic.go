@@ -14,13 +14,22 @@ var generic = functions{
 	mul:              mulGeneric,
 	scale:            scaleGeneric,
 	expShift:         expShiftGeneric,
+	softmaxBackward:  softmaxBackwardGeneric,
 	siluMul:          siluMulGeneric,
 	siluMulBackward:  siluMulBackwardGeneric,
 	geluTanh:         geluTanhGeneric,
 	geluTanhBackward: geluTanhBackwardGeneric,
+	geluErf:          geluErfGeneric,
+	geluErfBackward:  geluErfBackwardGeneric,
 	normalize:        normalizeGeneric,
 	normalizeBias:    normalizeBiasGeneric,
+	normSums:         normSumsGeneric,
+	normInput:        normInputGeneric,
+	normInputAdd:     normInputAddGeneric,
+	normParameters:   normParametersGeneric,
 	rotateHalf:       rotateHalfGeneric,
+	dotRows:          dotRowsGeneric,
+	weightedRows:     weightedRowsGeneric,
 	adamW:            adamWGeneric,
 }
 
@@ -49,14 +58,16 @@ func sumGeneric(x []float32) float32 {
 	return (s0 + s1) + (s2 + s3)
 }
 
-func sumSquaresGeneric(x []float32) float64 {
+func sumSquaresGeneric(x []float32, from float32) float64 {
+	f := float64(from)
 	var s0, s1 float64
 	for ; len(x) >= 2; x = x[2:] {
-		s0 += float64(x[0]) * float64(x[0])
-		s1 += float64(x[1]) * float64(x[1])
+		d0, d1 := float64(x[0])-f, float64(x[1])-f
+		s0, s1 = s0+d0*d0, s1+d1*d1
 	}
 	for _, v := range x {
-		s0 += float64(v) * float64(v)
+		d := float64(v) - f
+		s0 += d * d
 	}
 	return s0 + s1
 }
@@ -104,6 +115,12 @@ func expShiftGeneric(dst, x []float32, scale, shift float32) float32 {
 	return float32(sum)
 }
 
+func softmaxBackwardGeneric(dp, p []float32, scale, delta float32) {
+	for i, v := range p {
+		dp[i] = scale * v * (dp[i] - delta)
+	}
+}
+
 func sigmoid64(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 func siluMulGeneric(h, gate, up []float32) {
@@ -143,6 +160,23 @@ func geluTanhBackwardGeneric(dx, dh, x []float32) {
 	}
 }
 
+// normalCDF is (1 + erf(x/√2)) / 2 without the cancellation at negative x.
+func normalCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+
+func geluErfGeneric(h, x []float32) {
+	for i, v := range x {
+		h[i] = float32(float64(v) * normalCDF(float64(v)))
+	}
+}
+
+func geluErfBackwardGeneric(dx, dh, x []float32) {
+	for i, v := range x {
+		u := float64(v)
+		density := math.Exp(-u*u/2) / math.Sqrt(2*math.Pi)
+		dx[i] = float32(float64(dh[i]) * (normalCDF(u) + u*density))
+	}
+}
+
 func normalizeGeneric(y, x, w []float32, mean, rstd float32) {
 	for i, v := range x {
 		y[i] = (v - mean) * rstd * w[i]
@@ -155,11 +189,53 @@ func normalizeBiasGeneric(y, x, w, b []float32, mean, rstd float32) {
 	}
 }
 
+func normSumsGeneric(dy, x, w []float32, mean float32) (g, gx float32) {
+	var gs, gxs [4]float32
+	for i, d := range dy {
+		v := d * w[i]
+		gs[i&3] += v
+		gxs[i&3] += v * (x[i] - mean)
+	}
+	return (gs[0] + gs[1]) + (gs[2] + gs[3]), (gxs[0] + gxs[1]) + (gxs[2] + gxs[3])
+}
+
+func normInputGeneric(dx, dy, x, w []float32, mean, rstd, meanG, meanGX float32) {
+	for i, d := range dy {
+		dx[i] = rstd * (d*w[i] - meanG - (x[i]-mean)*rstd*meanGX)
+	}
+}
+
+func normInputAddGeneric(dx, dy, x, w []float32, mean, rstd, meanG, meanGX float32) {
+	for i, d := range dy {
+		dx[i] += rstd * (d*w[i] - meanG - (x[i]-mean)*rstd*meanGX)
+	}
+}
+
+func normParametersGeneric(dw, db, dy, x []float32, mean, rstd float32) {
+	for i, d := range dy {
+		db[i] += d
+		dw[i] += d * ((x[i] - mean) * rstd)
+	}
+}
+
 func rotateHalfGeneric(x1, x2, cos, sin []float32) {
 	for i, a := range x1 {
 		b := x2[i]
 		x1[i] = a*cos[i] - b*sin[i]
 		x2[i] = b*cos[i] + a*sin[i]
+	}
+}
+
+func dotRowsGeneric(out, q, rows []float32, stride int) {
+	for j := range out {
+		out[j] = dotGeneric(q, rows[j*stride/4:][:len(q)])
+	}
+}
+
+func weightedRowsGeneric(out, p, rows []float32, stride int) {
+	clear(out)
+	for j, weight := range p {
+		axpyGeneric(out, weight, rows[j*stride/4:][:len(out)])
 	}
 }
 

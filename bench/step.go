@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"retort/data"
+	"retort/engine"
+	"retort/kernels"
+	"retort/kernels/cpu"
+	"retort/model"
+)
+
+// stepResult is what both sides of the step suite print.
+type stepResult struct {
+	TokensPerSecond float64 `json:"tokens_per_second"` // median step
+	PeakBytes       float64 `json:"peak_bytes"`
+	Loss            float64 `json:"loss"`
+}
+
+// The training step that is measured: 4 documents of 256 tokens, all trained, float32.
+const (
+	stepRows   = 4
+	stepTokens = 256
+	stepCount  = 5
+)
+
+// stepStudents are the students of the step suite, with random weights.
+var stepStudents = map[string]model.Config{
+	"gpt2-124m": {
+		Family: model.GPT2, Vocab: 50257, Hidden: 768, Layers: 12, Heads: 12, KVHeads: 12, HeadDim: 64, FFN: 3072, Context: 1024,
+		Norm: kernels.LayerNorm, NormEps: 1e-5, QKVBias: true, OutBias: true, MLPBias: true, LearnedPositions: true, Tied: true, InitStd: 0.02, BOS: -1,
+	},
+	"smollm2-135m": {
+		Family: model.Llama, Vocab: 49152, Hidden: 576, Layers: 30, Heads: 9, KVHeads: 3, HeadDim: 64, FFN: 1536, Context: 1024,
+		Norm: kernels.RMSNorm, NormEps: 1e-5, SwiGLU: true, Tied: true, InitStd: 0.02, BOS: -1, RoPE: &model.RoPE{Theta: 100000, Type: "default"},
+	},
+}
+
+// stepSuite compares a whole optimizer step, and the memory it takes, with PyTorch's.
+func stepSuite(ctx context.Context, o Options) ([]Row, error) {
+	var rows []Row
+	for _, name := range []string{"gpt2-124m", "smollm2-135m"} {
+		us, them, err := sides[stepResult](ctx, o, []string{"step:" + name},
+			[]string{peerScript("train_step.py"), name, strconv.Itoa(stepRows), strconv.Itoa(stepTokens), strconv.Itoa(stepCount)})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows,
+			versus(fmt.Sprintf("training step %s, %d×%d tokens, float32", name, stepRows, stepTokens), "tokens/s", "PyTorch", us, them, false,
+				func(r stepResult) float64 { return r.TokensPerSecond }),
+			versus("peak resident memory of that process, "+name, "GiB", "PyTorch", us, them, true,
+				func(r stepResult) float64 { return r.PeakBytes / (1 << 30) }))
+	}
+	return rows, nil
+}
+
+// stepWorker trains a few steps of the named student on random tokens.
+func stepWorker(name string) (stepResult, error) {
+	c, ok := stepStudents[name]
+	if !ok {
+		return stepResult{}, fmt.Errorf("no student %q", name)
+	}
+	k, err := cpu.New(0)
+	if err != nil {
+		return stepResult{}, err
+	}
+	defer k.Close()
+	m, err := model.New(k, c, 1)
+	if err != nil {
+		return stepResult{}, err
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	examples := make([]data.Example, stepRows)
+	for i := range examples {
+		examples[i] = data.Example{Index: i, IDs: make([]int32, stepTokens), Weights: make([]float32, stepTokens)}
+		for j := range stepTokens {
+			examples[i].IDs[j] = int32(rng.IntN(c.Vocab))
+			examples[i].Weights[j] = 1
+		}
+	}
+	t := engine.DefaultTrainOptions()
+	t.PerDeviceTrainBatchSize, t.MaxSteps, t.Shuffle, t.LearningRate = stepRows, stepCount+1, false, 1e-4
+	var speeds []float64
+	var last engine.Progress
+	began := time.Now()
+	trainer, err := engine.NewTrainer(&engine.Student{Student: m}, examples, nil, t, engine.Hooks{Progress: func(p engine.Progress) {
+		if p.Step > 1 { // the first step warms up
+			speeds = append(speeds, stepRows*stepTokens/time.Since(began).Seconds())
+		}
+		last, began = p, time.Now()
+	}})
+	if err != nil {
+		return stepResult{}, err
+	}
+	defer trainer.Close()
+	r, err := trainer.Run(context.Background())
+	return stepResult{TokensPerSecond: median(speeds), PeakBytes: float64(r.PeakMemoryBytes), Loss: last.Loss}, err
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"retort/kernels"
+	"retort/model"
+)
+
+// ErrMemory: the run would not fit into the machine's memory.
+var ErrMemory = fmt.Errorf("%w: not enough memory", ErrBadInput)
+
+// Estimate is what a run will take, measured on two of its own steps.
+type Estimate struct {
+	Steps     int                       `json:"steps"`
+	Tokens    int64                     `json:"tokens"` // of all steps, prompts included
+	Seconds   float64                   `json:"seconds"`
+	PeakBytes int64                     `json:"peak_memory_bytes"` // resident, the whole process
+	Memory    map[kernels.Purpose]int64 `json:"memory_bytes"`      // of the plan, by purpose
+}
+
+// String is the estimate in one line.
+func (e Estimate) String() string {
+	return fmt.Sprintf("estimate: %d steps, %d tokens, %s; peak memory %.2f GiB (%s)",
+		e.Steps, e.Tokens, time.Duration(e.Seconds*float64(time.Second)).Round(time.Second), float64(e.PeakBytes)/(1<<30), describeMemory(e.Memory))
+}
+
+func describeMemory(m map[kernels.Purpose]int64) string {
+	var parts []string
+	for purpose, n := range m {
+		parts = append(parts, fmt.Sprintf("%s %.2f", purpose, float64(n)/(1<<30)))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+// checkMemory refuses a run that cannot fit, before anything is allocated for it.
+func checkMemory(s *Student, o model.PassOptions) error {
+	plan, err := model.EstimateTraining(s.Backend(), s.Config, o)
+	if err != nil {
+		return err
+	}
+	need := int64(0)
+	for purpose, n := range plan {
+		if purpose != kernels.Parameters { // there already
+			need += n
+		}
+	}
+	available, known := availableMemory()
+	if !known || need <= available {
+		return nil
+	}
+	return fmt.Errorf("%w: the run needs %.2f GiB more (%s), %.2f GiB are available; lower per_device_train_batch_size or max_length, or set gradient_checkpointing",
+		ErrMemory, float64(need)/(1<<30), describeMemory(plan), float64(available)/(1<<30))
+}
+
+// availableMemory is what the system can give without swapping: MemAvailable of Linux.
+func availableMemory() (bytes int64, known bool) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 2 && fields[0] == "MemAvailable:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			return kib << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
+// rehearsalSteps are the steps that a rehearsal times, after one that warms up.
+const rehearsalSteps = 2
+
+// Rehearse takes a few of the run's own steps to measure what the whole will take. The
+// student is spoilt by it: throw it away.
+func (t *Trainer) Rehearse() (Estimate, error) {
+	e := Estimate{Steps: t.steps}
+	var err error
+	if e.Memory, err = model.EstimateTraining(t.student.Backend(), t.student.Config, t.passOptions(t.scheduler.largest())); err != nil {
+		return e, err
+	}
+	perEpoch := 0
+	for _, x := range t.scheduler.examples {
+		perEpoch += len(x.IDs)
+	}
+	e.Tokens = int64(float64(perEpoch) / float64(t.scheduler.stepsPerEpoch()) * float64(t.steps))
+	o := t.o
+	defer func() { t.o = o }()
+	t.o.LoggingSteps = t.steps + 1
+	t.hooks.Progress = func(Progress) {}
+	t.started = time.Now()
+	var st Step
+	tokens := 0
+	var began time.Time
+	for i := range 1 + min(rehearsalSteps, t.steps) {
+		if i == 1 {
+			began = time.Now()
+		}
+		t.scheduler.next(&st)
+		if err := t.step(&st); err != nil {
+			return e, err
+		}
+		if i > 0 {
+			tokens += st.Tokens
+		}
+	}
+	e.Seconds = time.Since(began).Seconds() / float64(tokens) * float64(e.Tokens)
+	e.PeakBytes = peakMemoryBytes()
+	return e, nil
+}

@@ -1,0 +1,201 @@
+package ptx
+
+import "math/bits"
+
+// sharedWord is what is known about 4 bytes of shared memory. Bytes within the
+// word are bits 0 to 3 of a nibble.
+//
+// Time is counted in clocks: each warp has one, which moves on at every barrier
+// that the warp takes part in, and a barrier tells its participants each other's
+// clocks (warp.known). An access by warp u at its clock c happened before what
+// warp w does now when w.known[u] >= c; else the two are concurrent, and a race
+// when one of them writes the same bytes.
+type sharedWord struct {
+	writeClock uint32 // clock of the last writer
+	readClock  uint32 // of the readers (the earliest, where named barriers let them differ)
+	readers    uint32 // warps that read since the last write
+	writer     uint8  // warp
+	wrote      uint8  // bytes of the last write; atomicWrite
+	read       uint8  // bytes read since
+	state      uint8  // bytes ever written; upper nibble: bytes that a cp.async has in flight
+}
+
+const atomicWrite = 1 << 4
+
+// sharedAccess checks the access of size bytes a lane at w.addr against the
+// block's shared memory, and fills w.off.
+func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
+	if !w.sharedOffsets(m, size) {
+		return false
+	}
+	units, ideal := w.bankPasses(m, size)
+	w.countShared(write, Traffic{1, int64(size * bits.OnesCount32(m)), units, ideal})
+	for l, o := range &w.off {
+		if m>>l&1 == 0 {
+			continue
+		}
+		need := uint8(15)
+		if size < 4 {
+			need = uint8(1<<size-1) << (o & 3)
+		}
+		for word := o >> 2; word <= (o+int32(size)-1)>>2; word++ {
+			s := &w.blk.words[word]
+			if write {
+				if !w.writeWord(s, l, word, need, 0) {
+					return false
+				}
+			} else if !w.readWord(s, l, word, need) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sharedOffsets checks bounds and fills w.off.
+func (w *warp) sharedOffsets(m uint32, size int) bool {
+	room := uint64(len(w.blk.shared))
+	for l, a := range &w.addr {
+		if m>>l&1 == 1 && (a >= room || a+uint64(size) > room) {
+			w.fail(ErrBounds, 1<<l, "%d bytes at shared offset %d of %d", size, int64(a), room)
+			return false
+		}
+		w.off[l] = int32(a)
+	}
+	return true
+}
+
+func (w *warp) countShared(write bool, t Traffic) {
+	c := &w.blk.tallies[w.pc]
+	if write {
+		c.sharedStore.add(t)
+	} else {
+		c.sharedLoad.add(t)
+	}
+}
+
+// readWord checks and notes a read of the bytes in need.
+func (w *warp) readWord(s *sharedWord, lane int, word int32, need uint8) bool {
+	if s.state&(need|need<<4) != need {
+		w.failState(s, lane, word, need)
+		return false
+	}
+	if w.known[s.writer&31] < s.writeClock && s.wrote&need != 0 {
+		w.fail(ErrRace, 1<<lane, "reads the word at shared offset %d that warp %d wrote with no barrier between", word*4, s.writer)
+		return false
+	}
+	w.noteRead(s, need)
+	return true
+}
+
+func (w *warp) noteRead(s *sharedWord, need uint8) {
+	if s.readClock != w.clock {
+		if older := w.unordered(s.readers, s.readClock); older == 0 {
+			s.readers, s.readClock, s.read = 0, w.clock, 0
+		} else {
+			s.readers, s.readClock = older, min(s.readClock, w.clock)
+		}
+	}
+	s.readers |= 1 << w.id
+	s.read |= need
+}
+
+// writeWord checks and notes a write of the bytes in need; flags is atomicWrite or 0.
+func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, flags uint8) bool {
+	if s.state>>4&need != 0 {
+		w.failState(s, lane, word, need)
+		return false
+	}
+	if w.known[s.writer&31] < s.writeClock && s.wrote&need != 0 && s.wrote&flags == 0 {
+		w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d wrote with no barrier between", word*4, s.writer)
+		return false
+	}
+	if others := s.readers &^ (1 << w.id); others != 0 && s.read&need != 0 {
+		if r := w.unordered(others, s.readClock); r != 0 {
+			w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d read with no barrier between", word*4, bits.TrailingZeros32(r))
+			return false
+		}
+	}
+	if int(s.writer) != w.id || s.writeClock != w.clock || s.wrote&atomicWrite != flags {
+		s.wrote = flags
+	}
+	s.writer, s.writeClock = uint8(w.id), w.clock
+	s.wrote |= need
+	s.state |= need
+	s.readers, s.read = 0, 0
+	return true
+}
+
+// unordered returns those of the warps whose clock at the time this one does not know of.
+func (w *warp) unordered(warps, clock uint32) uint32 {
+	var out uint32
+	for r := warps; r != 0; r &= r - 1 {
+		if u := bits.TrailingZeros32(r); w.known[u&31] < clock {
+			out |= 1 << u
+		}
+	}
+	return out
+}
+
+func (w *warp) failState(s *sharedWord, lane int, word int32, need uint8) {
+	if s.state>>4&need != 0 {
+		w.fail(ErrAsync, 1<<lane, "the word at shared offset %d is the target of a cp.async whose wait was not executed", word*4)
+		return
+	}
+	w.fail(ErrUninitialized, 1<<lane, "the word at shared offset %d was never written (bytes %#x of %#x are missing)", word*4, need&^s.state, need)
+}
+
+// bankPasses returns how many passes over the 32 banks of 4 bytes an access at
+// w.off takes, and how many it would take without conflicts. Accesses of 8 bytes
+// go in two halves of the warp, those of 16 bytes in four quarters.
+func (w *warp) bankPasses(m uint32, size int) (passes, ideal int64) {
+	words := max(size/4, 1)
+	lanes := 32 / words
+	phase := uint32(1)<<lanes - 1
+	for ; phase != 0; phase <<= lanes {
+		var held [32]int32
+		var seen uint32
+		clash := false
+		for l := m & phase; l != 0; l &= l - 1 {
+			first := w.off[bits.TrailingZeros32(l)&31] >> 2
+			for word := first; word < first+int32(words); word++ {
+				b := word & 31
+				if seen>>b&1 == 0 {
+					seen |= 1 << b
+					held[b] = word
+				} else if held[b] != word {
+					clash = true
+				}
+			}
+		}
+		if seen != 0 {
+			ideal++
+			passes++
+			if clash {
+				passes += w.clashes(m&phase, words)
+			}
+		}
+	}
+	return passes, ideal
+}
+
+// clashes returns the passes beyond the first: the most distinct words in one bank, less one.
+func (w *warp) clashes(m uint32, words int) int64 {
+	var bank [32][]int32
+	most := 1
+	for l := m; l != 0; l &= l - 1 {
+		first := w.off[bits.TrailingZeros32(l)&31] >> 2
+	next:
+		for word := first; word < first+int32(words); word++ {
+			b := word & 31
+			for _, x := range bank[b] {
+				if x == word {
+					continue next
+				}
+			}
+			bank[b] = append(bank[b], word)
+			most = max(most, len(bank[b]))
+		}
+	}
+	return int64(most - 1)
+}

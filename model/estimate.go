@@ -1,0 +1,45 @@
+package model
+
+import "retort/kernels"
+
+// sizer is a backend that only adds up what would be allocated: planning a pass over it
+// costs nothing and cannot disagree with the plan.
+type sizer struct {
+	kernels.Backend // for its types; no operation is called
+	bytes           map[kernels.Purpose]int64
+}
+
+// sized is a buffer that does not exist.
+type sized int64
+
+// Bytes is the size that the buffer would have.
+func (s sized) Bytes() int64 { return int64(s) }
+
+// Alloc counts the tensor.
+func (s *sizer) Alloc(dtype kernels.DType, purpose kernels.Purpose, rows, cols int) (kernels.Tensor, error) {
+	n := int64(rows) * int64(cols) * int64(dtype.Size())
+	s.bytes[purpose] += n
+	return kernels.Tensor{Buf: sized(n), Rows: rows, Cols: cols, Stride: cols, DType: dtype}, nil
+}
+
+// EstimateTraining is the memory that training the student takes on the backend, by
+// purpose: parameters, gradients, two moments, activations and input.
+func EstimateTraining(k kernels.Backend, c Config, o PassOptions) (map[kernels.Purpose]int64, error) {
+	s := &sizer{Backend: k, bytes: map[kernels.Purpose]int64{}}
+	for purpose, copies := range map[kernels.Purpose]int{kernels.Parameters: 1, kernels.Gradients: 1, kernels.Optimizer: 2} {
+		dtype := kernels.Float32
+		if purpose == kernels.Parameters {
+			dtype = k.ActivationType()
+		}
+		for range copies {
+			if _, err := newWeights(s, c, dtype, purpose); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p := planner{k: s}
+	p.blocks(c, o)
+	p.shared(c, o)
+	p.input(o.Tokens, o.Rows)
+	return s.bytes, p.err
+}
