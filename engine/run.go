@@ -55,7 +55,7 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 		}
 	}
 	if preview != nil {
-		preview(previews(s, examples, 10))
+		preview(previews(s.Text, examples, 10))
 	}
 	t, err := NewTrainer(s, examples, evaluation, o, hooks)
 	if err != nil {
@@ -119,7 +119,7 @@ type PreviewPiece struct {
 }
 
 // previews renders the first n examples with their masks.
-func previews(s *Student, examples []data.Example, n int) []Preview {
+func previews(t *Text, examples []data.Example, n int) []Preview {
 	var out []Preview
 	for _, e := range examples[:min(n, len(examples))] {
 		p := Preview{Row: e.Index + 1, Tokens: len(e.IDs)}
@@ -128,7 +128,7 @@ func previews(s *Student, examples []data.Example, n int) []Preview {
 			for hi < len(e.IDs) && (e.Weights[hi] != 0) == (e.Weights[lo] != 0) {
 				hi++
 			}
-			p.Pieces = append(p.Pieces, PreviewPiece{s.Text.Tokenizer.Decode(e.IDs[lo:hi], false), e.Weights[lo] != 0})
+			p.Pieces = append(p.Pieces, PreviewPiece{t.Tokenizer.Decode(e.IDs[lo:hi], false), e.Weights[lo] != 0})
 			lo = hi
 		}
 		out = append(out, p)

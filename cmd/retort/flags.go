@@ -6,7 +6,6 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -71,6 +70,12 @@ func (c *cli) parse(args []string, into ...any) error {
 	}
 	for _, s := range append(into, &c.common) {
 		bind(set, s)
+	}
+	if len(args) == 1 && args[0] == completeKeys {
+		for _, key := range keys(set) {
+			fmt.Fprintln(c.stdout, "--"+key)
+		}
+		return errHelp
 	}
 	err := set.Parse(joinBooleans(set, args))
 	switch {
@@ -259,23 +264,4 @@ func editDistance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// help prints a command's keys in the order they are defined.
-func (c *cli) help(set *pflag.FlagSet) {
-	fmt.Fprintf(c.stdout, "retort %s — %s\n\nExample:\n  %s\n\nKeys (as flags, or in the file of --config):\n", c.command.name, c.command.summary,
-		strings.ReplaceAll(c.command.example, "\n", "\n  "))
-	set.VisitAll(func(f *pflag.Flag) {
-		def := f.DefValue
-		if slices.Contains([]string{"", "[]", "false"}, def) {
-			def = ""
-		} else {
-			def = " (default " + def + ")"
-		}
-		kind := f.Value.Type()
-		if kind == "stringArray" {
-			kind = "string, repeatable"
-		}
-		fmt.Fprintf(c.stdout, "  --%-30s %s%s\n", f.Name+" "+kind, f.Usage, def)
-	})
 }

@@ -25,7 +25,7 @@ type command struct {
 // commands lists the subcommands in the order of the help.
 func commands() []command {
 	return []command{
-		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, tokenizeCommand, generateDataCommand, benchCommand,
+		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, tokenizeCommand, generateDataCommand, checkCommand, benchCommand, completionCommand,
 	}
 }
 
@@ -77,7 +77,7 @@ func run(args []string) int {
 func runCommand(c command, args []string) int {
 	ctx, stop := interruptible()
 	defer stop()
-	cl := &cli{command: c, stdout: os.Stdout, stderr: os.Stderr}
+	cl := &cli{command: c, siblings: commands(), stdout: os.Stdout, stderr: os.Stderr}
 	err := c.run(ctx, cl, args)
 	if errors.Is(err, errHelp) {
 		return 0
@@ -111,19 +111,4 @@ func interruptible() (context.Context, func()) {
 		close(signals)
 		cancel()
 	}
-}
-
-func printCommands(w *os.File) {
-	fmt.Fprint(w, `retort distils the reasoning of a large language model into a small student.
-
-Usage: retort <command> [--config run.yaml] [--key value ...]
-
-`)
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
-	}
-	fmt.Fprint(w, `
-retort <command> --help shows a command's keys with their defaults, and an example.
-Exit codes: 0 done, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 5 device, 130 stopped and saved.
-`)
 }

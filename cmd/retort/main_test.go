@@ -211,8 +211,11 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	for _, c := range commands() {
 		code, stdout, _ := capture(t, c.name, "--help")
 		require.Zero(t, code)
-		require.Contains(t, stdout, "Example:\n  retort "+c.name)
+		require.Contains(t, stdout, "EXAMPLE\n    retort "+c.name)
 		require.Contains(t, stdout, "--device")
+		code, keys, _ := capture(t, c.name, completeKeys)
+		require.Zero(t, code)
+		require.Contains(t, keys, "--json\n")
 	}
 }
 

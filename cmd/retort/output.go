@@ -17,11 +17,12 @@ import (
 
 // cli is one command's view of the terminal.
 type cli struct {
-	command command
-	common  common
-	stdout  *os.File
-	stderr  *os.File
-	bar     *progressbar.ProgressBar
+	command  command
+	siblings []command // all commands, for completion
+	common   common
+	stdout   *os.File
+	stderr   *os.File
+	bar      *progressbar.ProgressBar
 }
 
 // note shows a line that is not a result.

@@ -95,7 +95,7 @@ func (c *cli) reportTraining(o engine.TrainOptions, r engine.TrainResult) error 
 // a terminal, in ⟦brackets⟧ elsewhere.
 func (c *cli) previewer(show bool) func([]engine.Preview) {
 	if !show {
-		return nil
+		return func([]engine.Preview) {}
 	}
 	return func(rows []engine.Preview) {
 		open, end := "⟦", "⟧"

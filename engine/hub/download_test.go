@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -241,9 +240,7 @@ func TestErrorsAndLogsHoldNoSecrets(t *testing.T) {
 
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("client", "client", c)
-	text, err := json.Marshal(struct{ Endpoint, Token any }{c.Endpoint, c.String()})
-	require.NoError(t, err)
-	require.NotContains(t, log.String()+string(text)+fmt.Sprintf("%v %+v %s", c, c, c), canary)
+	require.NotContains(t, log.String()+fmt.Sprintf("%v %+v %s", c, c, c), canary)
 }
 
 func TestAnswersThatMakeNoSenseAreErrors(t *testing.T) {

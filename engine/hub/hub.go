@@ -40,7 +40,7 @@ const PublicHub = "https://huggingface.co"
 // cache. A Client may be used by many goroutines, and many processes may share a cache.
 type Client struct {
 	Endpoint string                                     // URL of the hub; PublicHub when empty
-	Token    string                                     `json:"-"` // sent to the endpoint's host only; may be empty
+	Token    string                                     // sent to the endpoint's host only; may be empty
 	CacheDir string                                     // the hub folder of the cache, made when it is absent
 	Offline  bool                                       // answer from the cache alone
 	HTTP     *http.Client                               // http.DefaultClient when nil

@@ -64,10 +64,10 @@ func TestSecondCallNeedsNoNetwork(t *testing.T) {
 	dir, err := c.Model(t.Context(), "org/name")
 	require.NoError(t, err)
 	f.asked()
-	f.hub.Close()
 	again, err := c.Model(t.Context(), "org/name")
 	require.NoError(t, err)
 	require.Equal(t, dir, again)
+	f.hub.Close()
 	c.Offline = true
 	again, err = c.Model(t.Context(), "org/name@"+commit)
 	require.NoError(t, err)
@@ -106,12 +106,12 @@ func TestGGUFIsTheNamedOrTheOnlyOne(t *testing.T) {
 }
 
 func TestDatasetIsTheNamedOrTheOnlyFile(t *testing.T) {
-	f := startHub(t, map[string]string{"data/train set.jsonl": "{}\n", "README.md": ""})
+	f := startHub(t, map[string]string{"data/train #1%20?.jsonl": "{}\n", "README.md": ""})
 	c := f.client(t)
 	path, err := c.Dataset(t.Context(), "org/name")
 	require.NoError(t, err)
-	require.Equal(t, filepath.Join(c.CacheDir, "datasets--org--name", "snapshots", commit, "data", "train set.jsonl"), path)
-	require.Contains(t, f.asked(), "GET /datasets/org/name/resolve/"+commit+"/data/train set.jsonl")
+	require.Equal(t, filepath.Join(c.CacheDir, "datasets--org--name", "snapshots", commit, "data", "train #1%20?.jsonl"), path)
+	require.Contains(t, f.asked(), "GET /datasets/org/name/resolve/"+commit+"/data/train #1%20?.jsonl")
 
 	f.files["test.parquet"] = "PAR1"
 	c = f.client(t)

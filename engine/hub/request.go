@@ -166,7 +166,7 @@ func statusError(answer *http.Response, ours bool) error {
 	reason := answer.Header.Get("X-Error-Code")
 	switch code := answer.StatusCode; {
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500, !ours:
-		return &temporary{err: status, wait: 0}
+		return &temporary{err: status, wait: retryAfter(answer.Header.Get("Retry-After"), time.Now())}
 	case reason == "EntryNotFound":
 		return fmt.Errorf("%w (%w)", ErrNoFile, status)
 	case reason == "RepoNotFound", reason == "RevisionNotFound", code == http.StatusNotFound:

@@ -109,25 +109,36 @@ func (g *GEMM) Serial(worker int, c []float32, ldc, m, n, k int, a, b Matrix, ac
 	j.release()
 }
 
-// run does the job that is set up in g.job, in strips of columns when A has
-// few rows, in blocks otherwise.
+// run does the job that is set up in g.job: in strips of columns when A is
+// small enough to be kept, in blocks otherwise.
 func (g *GEMM) run() {
 	j := &g.job
-	if j.m > stripRows {
+	switch panels := j.panels(); {
+	case j.m <= stripRows:
+		j.colPanels = max(1, min(j.stripWidth(), panels/(stripsPerThread*g.pool.Threads())))
+		if j.colPanels > maxPanels {
+			j.colPanels -= j.colPanels % maxPanels
+		}
+	case !noKeep && j.m*j.k <= keptSize && j.n >= 2048 && panels >= stripsPerThread*g.pool.Threads():
+		j.keepA()
+		j.colPanels = min(j.stripWidth(), panels/(stripsPerThread*g.pool.Threads()))
+		g.pool.Do((*keepTask)(g), j.keepItems())
+	default:
 		g.blocks()
 		return
 	}
-	// At least four strips to a thread, so that a slow thread can be helped.
-	panels := j.panels()
-	j.colPanels = max(1, min(j.stripWidth(), panels/(4*g.pool.Threads())))
-	if j.colPanels > maxPanels {
-		j.colPanels -= j.colPanels % maxPanels
-	}
-	g.pool.Do((*stripTask)(g), ceilDiv(panels, j.colPanels))
+	g.pool.Do((*stripTask)(g), ceilDiv(j.panels(), j.colPanels))
 }
 
+// keepTask packs all of A, packGroup panels of one block of steps an item.
+type keepTask GEMM
+
+// Run packs one group of panels.
+func (t *keepTask) Run(item, _ int) { t.job.keepItem(item) }
+
 // stripTask runs strips of columns: each packs its own part of B (unless it
-// is packed already) and multiplies all of A with it.
+// is packed already) and multiplies all of A with it, so that no thread waits
+// for another and one computes while the other waits for memory.
 type stripTask GEMM
 
 // Run does one strip of columns.

@@ -10,14 +10,17 @@ const (
 	chunkRows = 120       // rows of a chunk of C: its part of A stays in the second-level cache
 	stripRows = 48        // up to so many rows of A, strips of columns
 	stripSize = 64 * 1024 // elements of B that a strip packs at a time
+	keptSize  = 1 << 20   // elements of A up to which all of it is packed at once for strips
 	packGroup = 8         // panels packed as one item
 	maxPanels = 4         // most panels that a tile function takes
 	panelPad  = 16        // elements after each panel of A, see interleave
+
+	stripsPerThread = 4 // at least, so that a slow thread can be helped
 )
 
 // maxStep is the largest block of k; it does influence the results, in the
 // same way for every entry point.
-const maxStep = 384
+const maxStep = 192
 
 // job is one multiplication and the block of it that is being worked on.
 type job struct {
@@ -30,7 +33,8 @@ type job struct {
 	accumulate bool
 	kc         int // steps of k in a block
 
-	aRow, aStep int // strides of A within a panel, elements
+	aRow, aStep int  // strides of A as it lies in memory, elements
+	kept        bool // all of A is packed in aBuf
 
 	i0, mb, j0, nb, p0, kb int // block: first and number of rows, columns, steps
 	aBuf, bBuf             []float32
@@ -67,7 +71,7 @@ func (j *job) start(k *kernel, c []float32, ldc, m, n, depth int, a Matrix, accu
 	}
 	a.check("A", m, depth)
 	j.kernel, j.c, j.ldc, j.m, j.n, j.k, j.a, j.accumulate = k, c, ldc, m, n, depth, a, accumulate
-	j.kc = blockSteps(depth)
+	j.kc, j.kept = blockSteps(depth), false
 	j.aRow, j.aStep = a.strides()
 	return true
 }
@@ -111,26 +115,66 @@ func (j *job) stripWidth() int {
 	return max(maxPanels, stripSize/(j.kc*j.kernel.nr)&^(maxPanels-1))
 }
 
-// strip computes panels first..last-1 of C, all rows, reading A in place.
+// strip computes panels first..last-1 of C, all rows, with A in place or kept.
 func (j *job) strip(w *workspace, first, last int) {
 	nr := j.kernel.nr
 	for p0 := 0; p0 < j.k; p0 += j.kc {
 		kb := min(j.kc, j.k-p0)
-		b, bPanel := []float32(nil), kb*nr
+		t := tileRange{
+			a: j.a.Data[p0*j.aStep:], aRow: j.aRow, aStep: j.aStep, aPanel: j.kernel.mr * j.aRow,
+			bPanel: kb * nr, steps: kb,
+			col: first * nr, panels: last - first,
+			add: j.accumulate || p0 > 0,
+		}
 		if j.packed != nil {
-			b, bPanel = j.packed.at(first, p0)
+			t.b, t.bPanel = j.packed.at(first, p0)
 		} else {
 			w.b = grow(w.b, (last-first)*kb*nr)
 			j.kernel.packB(w.b, kb*nr, j.b, first*nr, min(last*nr, j.n), p0, kb)
-			b = w.b
+			t.b = w.b
 		}
-		j.tiles(tileRange{
-			a: j.a.Data[p0*j.aStep:], aRow: j.aRow, aStep: j.aStep, aPanel: j.kernel.mr * j.aRow,
-			b: b, bPanel: bPanel, steps: kb,
-			row: 0, rows: j.m, col: first * nr, panels: last - first,
-			add: j.accumulate || p0 > 0,
-		}, w.spill)
+		if !j.kept {
+			t.rows = j.m
+			j.tiles(t, w.spill)
+			continue
+		}
+		t.aRow, t.aStep, t.aPanel = 1, j.kernel.mr, j.kernel.panelOfA(kb)
+		for ; t.row < j.m; t.row += chunkRows { // which stay in the second-level cache
+			t.a, t.rows = j.keptAt(p0, t.row), min(chunkRows, j.m-t.row)
+			j.tiles(t, w.spill)
+		}
 	}
+}
+
+// panelOfA returns the distance between panels of A of the given number of steps.
+func (k *kernel) panelOfA(steps int) int { return steps*k.mr + panelPad }
+
+// keepA makes room for all of A.
+func (j *job) keepA() {
+	j.kept = true
+	j.aBuf = grow(j.aBuf, ceilDiv(j.k, j.kc)*ceilDiv(j.m, j.kernel.mr)*j.kernel.panelOfA(j.kc))
+}
+
+// keptAt returns the packed A from step p0, the first of a block, and row on,
+// which is the first of a panel.
+func (j *job) keptAt(p0, row int) []float32 {
+	k := j.kernel
+	block := p0 / j.kc * ceilDiv(j.m, k.mr) * k.panelOfA(j.kc)
+	return j.aBuf[block+row/k.mr*k.panelOfA(min(j.kc, j.k-p0)):]
+}
+
+// keepItems returns the number of groups of panels that all of A has.
+func (j *job) keepItems() int {
+	return ceilDiv(j.k, j.kc) * ceilDiv(j.m, packGroup*j.kernel.mr)
+}
+
+// keepItem packs one group of panels of one block of steps.
+func (j *job) keepItem(item int) {
+	width := packGroup * j.kernel.mr
+	groups := ceilDiv(j.m, width)
+	p0, row := item/groups*j.kc, item%groups*width
+	kb := min(j.kc, j.k-p0)
+	j.kernel.packA(j.keptAt(p0, row), j.kernel.panelOfA(kb), j.a, row, min(row+width, j.m), p0, kb)
 }
 
 // sizeBlock decides how the block is cut into chunks of C, and makes room for
@@ -152,7 +196,7 @@ func (j *job) sizeBlock(threads int) {
 			break
 		}
 	}
-	j.aBuf = grow(j.aBuf, ceilDiv(j.mb, mr)*(j.kb*mr+panelPad))
+	j.aBuf = grow(j.aBuf, ceilDiv(j.mb, mr)*j.kernel.panelOfA(j.kb))
 	if j.packed == nil {
 		j.bBuf = grow(j.bBuf, panels*j.kb*nr)
 	}
@@ -173,7 +217,7 @@ func (j *job) packItem(item int) {
 	k := j.kernel
 	if width := packGroup * k.mr; item < ceilDiv(j.mb, width) {
 		row := item * width
-		panel := j.kb*k.mr + panelPad
+		panel := k.panelOfA(j.kb)
 		k.packA(j.aBuf[row/k.mr*panel:], panel, j.a, j.i0+row, j.i0+min(row+width, j.mb), j.p0, j.kb)
 		return
 	}
@@ -187,7 +231,7 @@ func (j *job) packItem(item int) {
 func (j *job) chunk(item int, spill []float32) {
 	mr, nr := j.kernel.mr, j.kernel.nr
 	row, panel := item/j.colChunks*j.chunk0, item%j.colChunks*j.colPanels
-	aPanel := j.kb*mr + panelPad
+	aPanel := j.kernel.panelOfA(j.kb)
 	b, bPanel := j.bBuf, j.kb*nr
 	if j.packed != nil {
 		b, bPanel = j.packed.at(0, j.p0)

@@ -7,22 +7,22 @@ type Kind uint8
 
 // The kinds of instructions.
 const (
-	KindInteger Kind = iota // integer and logical arithmetic, shifts
-	KindFloat               // float arithmetic, fma, packed halves
-	KindSpecial             // div, sqrt, rcp, rsqrt, ex2, lg2, sin, cos, tanh
-	KindConvert             // cvt, cvta
-	KindCompare             // setp, set, selp, predicates
-	KindMove                // mov, prmt and other shuffling of bits within a lane
-	KindGlobal              // loads, stores and prefetches of global memory
-	KindShared              // loads and stores of shared memory, ldmatrix
-	KindLocal               // loads and stores of local memory
-	KindParam               // loads of parameters and constants
-	KindAtomic              // atom, red
-	KindAsync               // cp.async and its waits
-	KindBarrier             // bar, barrier, fences
-	KindCollective          // shfl, vote, match, redux
-	KindMatrix              // mma
-	KindControl             // bra, ret, exit
+	KindInteger    Kind = iota // integer and logical arithmetic, shifts
+	KindFloat                  // float arithmetic, fma, packed halves
+	KindSpecial                // div, sqrt, rcp, rsqrt, ex2, lg2, sin, cos, tanh
+	KindConvert                // cvt, cvta
+	KindCompare                // setp, set, selp, predicates
+	KindMove                   // mov, prmt and other shuffling of bits within a lane
+	KindGlobal                 // loads, stores and prefetches of global memory
+	KindShared                 // loads and stores of shared memory, ldmatrix
+	KindLocal                  // loads and stores of local memory
+	KindParam                  // loads of parameters and constants
+	KindAtomic                 // atom, red
+	KindAsync                  // cp.async and its waits
+	KindBarrier                // bar, barrier, fences
+	KindCollective             // shfl, vote, match, redux
+	KindMatrix                 // mma
+	KindControl                // bra, ret, exit
 	kinds
 )
 
@@ -69,7 +69,7 @@ type LineCount struct {
 	Executed Executed
 	Global   Traffic
 	Shared   Traffic
-	Diverged int64   // branches that split the warp
+	Diverged int64 // branches that split the warp
 }
 
 // Counts is what a launch did.
@@ -114,8 +114,8 @@ func (c *Counts) Add(o Counts) {
 
 // tally is the raw count of one instruction on one worker.
 type tally struct {
-	warp, lane   int64
-	diverged     int64
+	warp, lane int64
+	diverged   int64
 
 	globalLoad, globalStore, sharedLoad, sharedStore Traffic
 }

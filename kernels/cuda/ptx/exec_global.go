@@ -145,8 +145,3 @@ func (w *warp) failUnwritten(al *allocation, m uint32, size int) {
 		}
 	}
 }
-
-// lockAll orders a volatile or acquiring access with the atomics of other blocks.
-func (m *Memory) lockAll() { m.atomics[0].Lock() }
-
-func (m *Memory) unlockAll() { m.atomics[0].Unlock() }

@@ -101,11 +101,11 @@ func (a *access) inSpace(w *warp, sp space, m uint32) {
 				return
 			}
 			if a.locked {
-				w.blk.memory.lockAll()
+				w.blk.memory.atomics.Lock()
 			}
 			a.move(w, al.data, part)
 			if a.locked {
-				w.blk.memory.unlockAll()
+				w.blk.memory.atomics.Unlock()
 			}
 			rest &^= part
 		}

@@ -19,7 +19,7 @@ type Memory struct {
 	live    atomic.Pointer[[]*allocation] // sorted by base, replaced whole
 	freed   []span                        // sorted by base, for use after free
 	modules map[*Module]map[string]uint64
-	atomics [64]sync.Mutex // by address: integer atomics of different blocks
+	atomics sync.Mutex // orders atomics and volatile accesses of different blocks
 }
 
 // allocation is one piece of device memory.

@@ -53,7 +53,7 @@ func fmaF32(d, a, b, c *v32) {
 	for i := range d {
 		s := float64(f32(a[i]))*float64(f32(b[i])) + float64(f32(c[i]))
 		u := math.Float64bits(s)
-		if u&(1<<29-1) == 1<<28 || u<<1 < 897<<53 {
+		if u&(1<<29-1) == 1<<28 || u<<1-1 < 897<<53-1 {
 			d[i] = fmaSlow(a[i], b[i], c[i])
 			continue
 		}

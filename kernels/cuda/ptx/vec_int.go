@@ -305,7 +305,7 @@ func permuteBytes(a, b, control uint32, mode string) uint32 {
 		case "ecr":
 			sel = min(k, c)
 		case "rc16":
-			sel = c&1*2 + k&1
+			sel = c&2 + k&1
 		}
 		v := uint32(pool>>(8*sel)) & 255
 		if sign == 1 {

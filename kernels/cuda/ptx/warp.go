@@ -31,6 +31,7 @@ type instr struct {
 	index     int // brx.idx: slot of the index
 	reconverg int // where diverged lanes meet again; noReconvergence: at the end
 	flops     int64
+	barrier   *barrierOp // of opBarrier
 	line      int
 	source    string // "file:line" from .loc
 	text      string // opcode with modifiers
@@ -73,10 +74,9 @@ type warp struct {
 
 	local   localMemory
 	async   asyncCopies
-	clock   uint32     // see race.go
+	clock   uint32     // see sharedWord
 	known   [32]uint32 // latest clock of each warp that a barrier told this one
 	waiting *barrier   // nil: runnable
-	seen    []*allocation
 }
 
 // status says why a warp stopped running.
@@ -102,6 +102,7 @@ func (w *warp) reset(all uint32) {
 	w.steps, w.fault, w.waiting = 0, nil, nil
 	w.clock = 1
 	w.known = [32]uint32{}
+	w.known[w.id] = ^uint32(0)
 	w.local.reset()
 	w.async.reset()
 }

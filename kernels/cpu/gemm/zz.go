@@ -1,0 +1,3 @@
+package gemm
+var noKeep bool
+var blockSteal int
