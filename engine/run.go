@@ -22,11 +22,15 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	if note == nil {
 		note = func(string) {}
 	}
-	rows, err := readRows(o.Dataset) // before the student: data errors come quickly
+	dataset, err := ResolveDataset(ctx, o.Dataset)
 	if err != nil {
 		return TrainResult{}, err
 	}
-	s, err := openForTraining(k, o)
+	rows, err := readRows(dataset) // before the student: data errors come quickly
+	if err != nil {
+		return TrainResult{}, err
+	}
+	s, err := openForTraining(ctx, k, o)
 	if err != nil {
 		return TrainResult{}, err
 	}
@@ -46,7 +50,11 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	note(describe(examples, rejects))
 	var evaluation []data.Example
 	if o.EvalDataset != "" {
-		evalRows, err := readRows(o.EvalDataset)
+		path, err := ResolveDataset(ctx, o.EvalDataset)
+		if err != nil {
+			return TrainResult{}, err
+		}
+		evalRows, err := readRows(path)
 		if err != nil {
 			return TrainResult{}, err
 		}
@@ -72,11 +80,15 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	return r, err
 }
 
-func openForTraining(k kernels.Backend, o TrainOptions) (*Student, error) {
+func openForTraining(ctx context.Context, k kernels.Backend, o TrainOptions) (*Student, error) {
 	if o.ConfigName != "" {
 		return NewStudent(k, o.ConfigName, o.TokenizerName, uint64(o.Seed))
 	}
-	return OpenStudent(k, o.ModelNameOrPath)
+	path, err := ResolveModel(ctx, o.ModelNameOrPath)
+	if err != nil {
+		return nil, err
+	}
+	return OpenStudent(k, path)
 }
 
 // encodeRows encodes rows for the student; a failure is bad input.

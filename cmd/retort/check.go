@@ -11,7 +11,7 @@ var checkCommand = command{
 	name:    "check",
 	summary: "validate a data file: counts, rejects by reason, ten rendered rows",
 	example: "retort check --dataset train.jsonl --model_name_or_path SmolLM2-135M-Instruct.gguf",
-	run: func(_ context.Context, c *cli, args []string) error {
+	run: func(ctx context.Context, c *cli, args []string) error {
 		o := struct {
 			Dataset   string `key:"dataset" help:"JSONL file of rows"`
 			Model     string `key:"model_name_or_path" help:"student whose tokenizer and template are used; the built-in tokenizer when empty"`
@@ -22,6 +22,9 @@ var checkCommand = command{
 		}
 		if o.Dataset == "" {
 			return fmt.Errorf("%w: dataset is missing", engine.ErrUsage)
+		}
+		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
+			return err
 		}
 		r, err := engine.CheckData(o.Dataset, o.Model, o.MaxLength)
 		if err != nil {

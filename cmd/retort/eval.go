@@ -15,7 +15,7 @@ var evalCommand = command{
 	name:    "eval",
 	summary: "accuracy of a student on GSM8K or on generated problems",
 	example: "retort eval --model_name_or_path student/ --tasks gsm8k --dataset gsm8k/test.jsonl --limit 200\nretort eval --model_name_or_path student/ --tasks generated --limit 500 --max_steps 5",
-	run: func(_ context.Context, c *cli, args []string) error {
+	run: func(ctx context.Context, c *cli, args []string) error {
 		o := struct {
 			Model      string `key:"model_name_or_path" help:"student: folder or .gguf"`
 			Tasks      string `key:"tasks" help:"gsm8k (give its file as dataset) or generated"`
@@ -43,6 +43,9 @@ var evalCommand = command{
 		}
 		if o.Model == "" {
 			return fmt.Errorf("%w: model_name_or_path is missing", engine.ErrUsage)
+		}
+		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
+			return err
 		}
 		task, err := openTask(o.Tasks, o.Dataset, o.Limit, p)
 		if err != nil {

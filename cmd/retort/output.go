@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -59,6 +60,15 @@ func (c *cli) endProgress() {
 		_ = c.bar.Clear()
 		c.bar = nil
 	}
+}
+
+// resolve turns hub ids into local paths; empty names stay empty.
+func resolve(ctx context.Context, model, dataset *string) (err error) {
+	if *model, err = engine.ResolveModel(ctx, *model); err != nil {
+		return err
+	}
+	*dataset, err = engine.ResolveDataset(ctx, *dataset)
+	return err
 }
 
 // withDevice opens the device of --device for the time of the call.

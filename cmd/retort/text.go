@@ -15,7 +15,7 @@ var tokenizeCommand = command{
 	name:    "tokenize",
 	summary: "turn text or messages into token ids",
 	example: "retort tokenize --model_name_or_path SmolLM2-135M-Instruct.gguf --text 'Hello world'\nretort tokenize --model_name_or_path student/ --input rows.jsonl --output ids.jsonl",
-	run: func(_ context.Context, c *cli, args []string) error {
+	run: func(ctx context.Context, c *cli, args []string) error {
 		var o struct {
 			Model  string `key:"model_name_or_path" help:"student (or tokenizer folder) whose tokenizer is used"`
 			Text   string `key:"text" help:"one text to encode"`
@@ -27,6 +27,10 @@ var tokenizeCommand = command{
 		}
 		if o.Model == "" || (o.Text == "") == (o.Input == "") {
 			return fmt.Errorf("%w: give model_name_or_path, and text or input", engine.ErrUsage)
+		}
+		var none string
+		if err := resolve(ctx, &o.Model, &none); err != nil {
+			return err
 		}
 		t, err := engine.OpenText(o.Model)
 		if err != nil {
@@ -47,7 +51,7 @@ var scoreCommand = command{
 	name:    "score",
 	summary: "log-probability of every completion token, loss and perplexity",
 	example: "retort score --model_name_or_path student/ --dataset test.jsonl --output scores.jsonl",
-	run: func(_ context.Context, c *cli, args []string) error {
+	run: func(ctx context.Context, c *cli, args []string) error {
 		var o struct {
 			Model   string `key:"model_name_or_path" help:"student: folder or .gguf"`
 			Dataset string `key:"dataset" help:"JSONL file of rows"`
@@ -59,6 +63,9 @@ var scoreCommand = command{
 		}
 		if o.Model == "" || o.Dataset == "" {
 			return fmt.Errorf("%w: give model_name_or_path and dataset", engine.ErrUsage)
+		}
+		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
+			return err
 		}
 		return c.withDevice(func(k kernels.Backend) error {
 			s, err := engine.OpenStudent(k, o.Model)
@@ -134,7 +141,7 @@ var generateCommand = command{
 	name:    "generate",
 	summary: "answer the rows of a file, or one prompt, with confidence",
 	example: "retort generate --model_name_or_path SmolLM2-135M-Instruct.gguf --prompt 'What is 2+2?' --max_new_tokens 64",
-	run: func(_ context.Context, c *cli, args []string) error {
+	run: func(ctx context.Context, c *cli, args []string) error {
 		o := struct {
 			Model   string `key:"model_name_or_path" help:"student: folder or .gguf"`
 			Prompt  string `key:"prompt" help:"one question; a student with a chat template gets it as the user's message"`
@@ -151,6 +158,9 @@ var generateCommand = command{
 		}
 		options, err := d.options()
 		if err != nil {
+			return err
+		}
+		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
 			return err
 		}
 		return c.withDevice(func(k kernels.Backend) error {

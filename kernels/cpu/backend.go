@@ -176,7 +176,7 @@ func (b *Backend) Sync() error { return nil }
 // Freeze packs w (out, in) once for Linear's matrix product.
 func (b *Backend) Freeze(w kernels.Tensor) {
 	m := view(w)
-	b.frozen[w] = gemm.Pack(gemm.Matrix{Data: m.data, Stride: m.stride, Trans: true}, w.Cols, w.Rows)
+	b.frozen[w] = b.gemm.Pack(gemm.Matrix{Data: m.data, Stride: m.stride, Trans: true}, w.Cols, w.Rows)
 }
 
 // Thaw drops the packed copies.

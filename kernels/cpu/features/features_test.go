@@ -7,13 +7,16 @@ import (
 )
 
 func TestChooseObeysTheVariableAndReportsWhatItCannot(t *testing.T) {
-	wide, plain := []string{AVX2, Generic}, []string{Generic}
+	widest, wide, plain := []string{AVX512, AVX2, Generic}, []string{AVX2, Generic}, []string{Generic}
 	cases := []struct {
 		name, forced string
 		available    []string
 		want, err    string
 	}{
-		{"unset takes the widest", "", wide, AVX2, ""},
+		{"unset takes the widest", "", widest, AVX512, ""},
+		{"unset takes the widest there is", "", wide, AVX2, ""},
+		{"a narrower set can be forced", "avx2", widest, AVX2, ""},
+		{"avx512 on a processor without it", "avx512", wide, Generic, "this processor does not support it"},
 		{"unset without assembly", "", plain, Generic, ""},
 		{"forced generic", "generic", wide, Generic, ""},
 		{"forced avx2", "avx2", wide, AVX2, ""},

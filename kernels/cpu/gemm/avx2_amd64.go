@@ -66,3 +66,8 @@ func avx2Transpose16(dst *float32, src *float32, stride int, blocks int)
 //
 //go:noescape
 func avx2Transpose6(dst *float32, src *float32, stride int, blocks int)
+
+// avx2TransposePart writes dst[p*step+i] = src[i][p] for 8 rows i and 8*blocks steps p; stride and step are in bytes.
+//
+//go:noescape
+func avx2TransposePart(dst *float32, src *float32, stride int, step int, blocks int)

@@ -2929,3 +2929,132 @@ block:
 done:
 	VZEROUPPER
 	RET
+
+// func avx2TransposePart(dst *float32, src *float32, stride int, step int, blocks int)
+// Requires: AVX
+TEXT ·avx2TransposePart(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ stride+16(FP), DX
+	MOVQ step+24(FP), BX
+	MOVQ blocks+32(FP), SI
+
+	// stride3 = 3 stride
+	LEAQ (DX)(DX*2), DI
+
+	// row4 = row0 + 4 stride
+	LEAQ (CX)(DX*4), R8
+
+	// step3 = 3 step
+	LEAQ  (BX)(BX*2), R9
+	TESTQ SI, SI
+	JZ    done
+
+block:
+	// y0 = src[0][0:4]
+	VMOVUPS (CX), X0
+
+	// upper half of y0 = src[4][0:4]
+	VINSERTF128 $0x01, (R8), Y0, Y0
+
+	// y1 = src[1][0:4]
+	VMOVUPS (CX)(DX*1), X2
+
+	// upper half of y1 = src[5][0:4]
+	VINSERTF128 $0x01, (R8)(DX*1), Y2, Y2
+
+	// y2 = src[2][0:4]
+	VMOVUPS (CX)(DX*2), X4
+
+	// upper half of y2 = src[6][0:4]
+	VINSERTF128 $0x01, (R8)(DX*2), Y4, Y4
+
+	// y3 = src[3][0:4]
+	VMOVUPS (CX)(DI*1), X5
+
+	// upper half of y3 = src[7][0:4]
+	VINSERTF128 $0x01, (R8)(DI*1), Y5, Y5
+
+	// pairs of rows: t0, t2 hold steps 0 and 1, t1, t3 steps 2 and 3
+	VUNPCKLPS Y2, Y0, Y1
+	VUNPCKHPS Y2, Y0, Y3
+	VUNPCKLPS Y5, Y4, Y2
+	VUNPCKHPS Y5, Y4, Y5
+
+	// dst[0][0:] = rows of step 0
+	VSHUFPS $0x44, Y2, Y1, Y0
+	VMOVUPS Y0, (AX)
+
+	// dst[1][0:] = rows of step 1
+	VSHUFPS $0xee, Y2, Y1, Y2
+	VMOVUPS Y2, (AX)(BX*1)
+
+	// dst[2][0:] = rows of step 2
+	VSHUFPS $0x44, Y5, Y3, Y4
+	VMOVUPS Y4, (AX)(BX*2)
+
+	// dst[3][0:] = rows of step 3
+	VSHUFPS $0xee, Y5, Y3, Y5
+	VMOVUPS Y5, (AX)(R9*1)
+
+	// next 4 steps of dst
+	LEAQ (AX)(BX*4), AX
+
+	// y0 = src[0][4:8]
+	VMOVUPS 16(CX), X0
+
+	// upper half of y0 = src[4][4:8]
+	VINSERTF128 $0x01, 16(R8), Y0, Y0
+
+	// y1 = src[1][4:8]
+	VMOVUPS 16(CX)(DX*1), X2
+
+	// upper half of y1 = src[5][4:8]
+	VINSERTF128 $0x01, 16(R8)(DX*1), Y2, Y2
+
+	// y2 = src[2][4:8]
+	VMOVUPS 16(CX)(DX*2), X4
+
+	// upper half of y2 = src[6][4:8]
+	VINSERTF128 $0x01, 16(R8)(DX*2), Y4, Y4
+
+	// y3 = src[3][4:8]
+	VMOVUPS 16(CX)(DI*1), X5
+
+	// upper half of y3 = src[7][4:8]
+	VINSERTF128 $0x01, 16(R8)(DI*1), Y5, Y5
+
+	// pairs of rows: t0, t2 hold steps 0 and 1, t1, t3 steps 2 and 3
+	VUNPCKLPS Y2, Y0, Y1
+	VUNPCKHPS Y2, Y0, Y3
+	VUNPCKLPS Y5, Y4, Y2
+	VUNPCKHPS Y5, Y4, Y5
+
+	// dst[4][0:] = rows of step 4
+	VSHUFPS $0x44, Y2, Y1, Y0
+	VMOVUPS Y0, (AX)
+
+	// dst[5][0:] = rows of step 5
+	VSHUFPS $0xee, Y2, Y1, Y2
+	VMOVUPS Y2, (AX)(BX*1)
+
+	// dst[6][0:] = rows of step 6
+	VSHUFPS $0x44, Y5, Y3, Y4
+	VMOVUPS Y4, (AX)(BX*2)
+
+	// dst[7][0:] = rows of step 7
+	VSHUFPS $0xee, Y5, Y3, Y5
+	VMOVUPS Y5, (AX)(R9*1)
+
+	// next 4 steps of dst
+	LEAQ (AX)(BX*4), AX
+
+	// next 8 steps of src
+	ADDQ $0x20, CX
+	ADDQ $0x20, R8
+	DECQ SI
+	JNZ  block
+
+done:
+	VZEROUPPER
+	RET

@@ -59,13 +59,13 @@ func BenchmarkMul(b *testing.B) {
 func BenchmarkDecode(b *testing.B) {
 	const n, k = 49152, 768
 	p := newProduct(1, 32, n, k, false, true, false, 0)
-	packed := Pack(p.b, k, n)
 	for _, m := range []int{1, 2, 4, 8, 32} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("m=%d/threads=%d", m, threads), func(b *testing.B) {
 				pool := parallel.New(threads)
 				defer pool.Close()
 				g := New(pool)
+				packed := g.Pack(p.b, k, n)
 				b.SetBytes(int64(packed.Bytes()))
 				measure(b, m, n, k, func() { g.MulPacked(p.c, p.ldc, m, p.a, packed, false) })
 			})

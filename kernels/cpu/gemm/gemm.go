@@ -119,7 +119,7 @@ func (g *GEMM) run() {
 		if j.colPanels > maxPanels {
 			j.colPanels -= j.colPanels % maxPanels
 		}
-	case !noKeep && j.m*j.k <= keptSize && j.n >= 2048 && panels >= stripsPerThread*g.pool.Threads():
+	case j.m*j.k <= keptSize && j.n >= keptCols && panels >= stripsPerThread*g.pool.Threads():
 		j.keepA()
 		j.colPanels = min(j.stripWidth(), panels/(stripsPerThread*g.pool.Threads()))
 		g.pool.Do((*keepTask)(g), j.keepItems())

@@ -131,7 +131,7 @@ func TestProductAgreesWithFloat64(t *testing.T) {
 				p.check(t, mul)
 				serial := p.run(t, func(c []float32) { g.Serial(1, c, p.ldc, p.m, p.n, p.k, p.a, p.b, p.accumulate) })
 				require.Equal(t, bits(mul), bits(serial), "Serial %v", s)
-				packed := k.pack(p.b, p.k, p.n)
+				packed := g.Pack(p.b, p.k, p.n)
 				fromPacked := p.run(t, func(c []float32) { g.MulPacked(c, p.ldc, p.m, p.a, packed, p.accumulate) })
 				require.Equal(t, bits(mul), bits(fromPacked), "MulPacked %v", s)
 			}
@@ -145,8 +145,8 @@ func TestProductLargerThanBlocks(t *testing.T) {
 		pool := parallel.New(2)
 		defer pool.Close()
 		g := newGEMM(pool, k)
-		for at, s := range []struct{ m, n, k int }{{blockRows + 7, 19, 9}, {53, blockCols + 21, 13}, {55, 70, 2*maxStep + 5}} {
-			p := newProduct(uint64(at), s.m, s.n, s.k, at&1 != 0, at&1 == 0, at != 1, 3)
+		for at, s := range []struct{ m, n, k int }{{131, keptCols + 77, 401}, {blockRows + 7, 19, 9}, {53, blockCols + 21, 13}, {55, 70, 2*maxStep + 5}} {
+			p := newProduct(uint64(at), s.m, s.n, s.k, at&1 == 0, at&1 != 0, at != 2, 3)
 			mul := p.run(t, func(c []float32) { g.Mul(c, p.ldc, p.m, p.n, p.k, p.a, p.b, p.accumulate) })
 			p.check(t, mul)
 			serial := p.run(t, func(c []float32) { g.Serial(0, c, p.ldc, p.m, p.n, p.k, p.a, p.b, p.accumulate) })
@@ -157,7 +157,7 @@ func TestProductLargerThanBlocks(t *testing.T) {
 
 func TestBitsDoNotDependOnThreads(t *testing.T) {
 	each(t, func(t *testing.T, k *kernel) {
-		for _, s := range []struct{ m, n, k int }{{1, 200, 500}, {33, 200, 500}, {200, 190, 800}} {
+		for _, s := range []struct{ m, n, k int }{{1, 200, 500}, {33, 200, 500}, {200, 190, 800}, {60, keptCols, 400}} {
 			p := newProduct(3, s.m, s.n, s.k, false, true, true, 1)
 			var want []float32
 			for _, threads := range []int{1, 2, 3, 5} {
@@ -182,7 +182,7 @@ func TestRowDependsNeitherOnOtherRowsNorOnTheirNumber(t *testing.T) {
 		const m, n, depth = 70, 150, 900
 		p := newProduct(5, m, n, depth, false, true, false, 0)
 		all := p.run(t, func(c []float32) { g.Mul(c, p.ldc, m, n, depth, p.a, p.b, false) })
-		packed := k.pack(p.b, depth, n)
+		packed := g.Pack(p.b, depth, n)
 		for rows := 1; rows <= m; rows++ { // the last rows of A, so that each row takes every place in a tile
 			first := m - rows
 			a := Matrix{Data: p.a.Data[first*p.a.Stride:], Stride: p.a.Stride}
@@ -234,7 +234,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		g := newGEMM(pool, k)
 		for _, m := range []int{1, 20, 90} {
 			p := newProduct(1, m, 100, 60, false, true, true, 0)
-			packed := k.pack(p.b, 60, 100)
+			packed := g.Pack(p.b, 60, 100)
 			require.Zero(t, testing.AllocsPerRun(10, func() {
 				g.Mul(p.c, p.ldc, m, 100, 60, p.a, p.b, true)
 				g.MulPacked(p.c, p.ldc, m, p.a, packed, true)

@@ -10,7 +10,8 @@ const (
 	chunkRows = 120       // rows of a chunk of C: its part of A stays in the second-level cache
 	stripRows = 48        // up to so many rows of A, strips of columns
 	stripSize = 64 * 1024 // elements of B that a strip packs at a time
-	keptSize  = 1 << 20   // elements of A up to which all of it is packed at once for strips
+	keptSize  = 1 << 20   // elements of A up to which all of it is packed at once for strips,
+	keptCols  = 2048      // when B has at least so many columns
 	packGroup = 8         // panels packed as one item
 	maxPanels = 4         // most panels that a tile function takes
 	panelPad  = 16        // elements after each panel of A, see interleave
@@ -20,7 +21,7 @@ const (
 
 // maxStep is the largest block of k; it does influence the results, in the
 // same way for every entry point.
-const maxStep = 192
+const maxStep = 384
 
 // job is one multiplication and the block of it that is being worked on.
 type job struct {

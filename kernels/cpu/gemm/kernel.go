@@ -20,10 +20,10 @@ type kernel struct {
 	// i < width and the given numbers of panels q and steps p, at least 1.
 	copySteps func(dst, src []float32, stride, width, panel, panels, steps int)
 
-	// interleave, when not nil, writes dst[p*width+i] = src[i*stride+p] for
-	// i < width and the first few steps p, and returns how many. It may write
-	// up to panelPad elements after the last step, within dst.
-	interleave func(dst, src []float32, stride, width, steps int) int
+	// interleave, when not nil, writes dst[p*width+i] = src[i*stride+p] for the
+	// first few rows i and steps p of those given, and returns how many of each.
+	// It may write up to panelPad elements after the last step, within dst.
+	interleave func(dst, src []float32, stride, width, rows, steps int) (fast, done int)
 }
 
 // kernels are the sets this binary has, by the names of package features.

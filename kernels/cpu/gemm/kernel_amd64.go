@@ -74,18 +74,25 @@ var (
 	}
 )
 
-// assemblyInterleave transposes 8 steps at a time.
-func assemblyInterleave(dst, src []float32, stride, width, steps int) int {
+// assemblyInterleave transposes 8 steps at a time: all rows of a full panel,
+// groups of 8 of an incomplete one.
+func assemblyInterleave(dst, src []float32, stride, width, rows, steps int) (fast, done int) {
 	blocks := steps / 8
+	if rows < width {
+		rows &^= 7
+		for i := 0; i < rows && blocks > 0; i += 8 {
+			avx2TransposePart(&dst[i], &src[i*stride], 4*stride, 4*width, blocks)
+		}
+		return rows, 8 * blocks
+	}
 	// The last step writes vectors of 4 to the end: only where there is room.
 	if over := -width & 3; blocks > 0 && len(dst) < blocks*8*width+over {
 		blocks--
 	}
-	if blocks == 0 {
-		return 0
+	if blocks > 0 {
+		transposes[width](&dst[0], &src[0], 4*stride, blocks)
 	}
-	transposes[width](&dst[0], &src[0], 4*stride, blocks)
-	return 8 * blocks
+	return rows, 8 * blocks
 }
 
 // assemblyCopySteps moves one step of a panel with vector loads and stores.

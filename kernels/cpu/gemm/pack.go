@@ -53,29 +53,27 @@ func (k *kernel) interleavePanels(dst []float32, panel, width int, x Matrix, fir
 	for ; first < last; first += width {
 		src := x.Data[first*x.Stride+p0:]
 		rows := min(width, last-first)
-		done := 0
-		if rows == width && k.interleave != nil {
-			done = k.interleave(dst[:min(panel, len(dst))], src, x.Stride, width, kb)
+		fast, steps := 0, 0
+		if k.interleave != nil {
+			fast, steps = k.interleave(dst[:min(panel, len(dst))], src, x.Stride, width, rows, kb)
 		}
-		interleaveGeneric(dst, src, x.Stride, width, rows, done, kb)
+		interleaveGeneric(dst, src, x.Stride, width, 0, fast, steps, kb)
+		interleaveGeneric(dst, src, x.Stride, width, fast, rows, 0, kb)
+		for p := 0; p < kb && rows < width; p++ {
+			clear(dst[p*width+rows : p*width+width])
+		}
 		if first+width < last {
 			dst = dst[panel:]
 		}
 	}
 }
 
-// interleaveGeneric writes steps from..to-1 of one panel.
-func interleaveGeneric(dst, src []float32, stride, width, rows, from, to int) {
-	for i := range width {
-		if i >= rows {
-			for p := from; p < to; p++ {
-				dst[p*width+i] = 0
-			}
-			continue
-		}
-		row := src[i*stride:]
-		for p := from; p < to; p++ {
-			dst[p*width+i] = row[p]
+// interleaveGeneric writes rows row..rows-1 and steps step..steps-1 of one panel.
+func interleaveGeneric(dst, src []float32, stride, width, row, rows, step, steps int) {
+	for i := row; i < rows && step < steps; i++ {
+		from := src[i*stride:]
+		for p := step; p < steps; p++ {
+			dst[p*width+i] = from[p]
 		}
 	}
 }
@@ -89,21 +87,30 @@ type Packed struct {
 	data   []float32
 }
 
-// Pack copies b (k, n) into the layout of the kernels in use.
-func Pack(b Matrix, k, n int) *Packed { return selected.pack(b, k, n) }
-
-func (k *kernel) pack(b Matrix, depth, n int) *Packed {
-	p := &Packed{kernel: k, k: depth, n: n}
-	if depth == 0 || n == 0 {
+// Pack copies b (k, n) into the layout of the kernels in use, over the pool's threads.
+func (g *GEMM) Pack(b Matrix, k, n int) *Packed {
+	p := &Packed{kernel: g.kernel, k: k, n: n}
+	if k == 0 || n == 0 {
 		return p
 	}
-	b.check("B", depth, n)
-	panel := depth * k.nr
-	p.data = make([]float32, ceilDiv(n, k.nr)*panel)
-	for first := 0; first < n; first += k.nr {
-		k.packB(p.data[first/k.nr*panel:], panel, b, first, min(first+k.nr, n), 0, depth)
-	}
+	b.check("B", k, n)
+	p.data = make([]float32, ceilDiv(n, p.kernel.nr)*k*p.kernel.nr)
+	g.pool.Do(&packAllTask{p, b}, ceilDiv(n, packGroup*p.kernel.nr))
 	return p
+}
+
+// packAllTask packs a whole B, packGroup panels an item.
+type packAllTask struct {
+	p *Packed
+	b Matrix
+}
+
+// Run packs one group of panels.
+func (t *packAllTask) Run(item, _ int) {
+	p, k := t.p, t.p.kernel
+	col := item * packGroup * k.nr
+	panel := p.k * k.nr
+	k.packB(p.data[col/k.nr*panel:], panel, t.b, col, min(col+packGroup*k.nr, p.n), 0, p.k)
 }
 
 // Bytes returns the size of the packed copy.

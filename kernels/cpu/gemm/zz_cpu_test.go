@@ -11,9 +11,9 @@ func TestZZ(t *testing.T){
  for _,s:=range ss { prods=append(prods,newProduct(1,s.m,s.n,s.k,s.transA,s.transB,false,0)) }
  sum:=map[string]float64{}
  for i,s:=range ss { p:=prods[i]
-  for _,name:=range []string{"avx512"} {
+  for _,name:=range []string{"avx2","avx512"} {
    for _,mode:=range []int{1} {
-   noKeep=false
+   _=mode
    g:=newGEMM(pool,kernels[name])
    g.Mul(p.c,p.ldc,p.m,p.n,p.k,p.a,p.b,false)
    best:=math.MaxFloat64

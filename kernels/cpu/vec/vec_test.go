@@ -98,7 +98,7 @@ func TestElementwiseAgreesWithFloat64(t *testing.T) {
 				v[1] = in[0] * in[1] * sg
 				return
 			}},
-		{"GELUTanh", 1, 1, 20, func(o, in [][]float32) { GELUTanh(o[0], in[0]) },
+		{"GELUTanh", 1, 1, 40, func(o, in [][]float32) { GELUTanh(o[0], in[0]) },
 			func(in []float64) (v, z [2]float64) { v[0] = in[0] * geluSigmoid(in[0]); return }},
 		{"GELUTanhBackward", 2, 1, 8, func(o, in [][]float32) { GELUTanhBackward(o[0], in[0], in[1]) },
 			func(in []float64) (v, z [2]float64) {

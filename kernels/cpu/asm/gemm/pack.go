@@ -21,27 +21,7 @@ func (s *isa) transpose(rows int) {
 	src := Load(Param("src"), GP64())
 	stride := Load(Param("stride"), GP64())
 	blocks := Load(Param("blocks"), GP64())
-	stride3 := GP64()
-	Comment("stride3 = 3 stride")
-	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
-	groups := []Register{src} // pointers to every fourth row
-	for first := 4; first < rows; first += 4 {
-		p := GP64()
-		Commentf("row%d = row%d + 4 stride", first, first-4)
-		LEAQ(Mem{Base: groups[first/4-1], Index: stride, Scale: 4}, p)
-		groups = append(groups, p)
-	}
-	row := func(i, disp int) Mem {
-		base := groups[i/4]
-		switch i % 4 {
-		case 0:
-			return Mem{Base: base, Disp: disp}
-		case 3:
-			return Mem{Base: base, Index: stride3, Scale: 1, Disp: disp}
-		default:
-			return Mem{Base: base, Index: stride, Scale: uint8(i % 4), Disp: disp}
-		}
-	}
+	groups, row := rowGroups(src, stride, rows)
 	var y, t [4]VecVirtual
 	for i := range 4 {
 		y[i], t[i] = YMM(), YMM()
@@ -51,7 +31,9 @@ func (s *isa) transpose(rows int) {
 	Label("block")
 	for first := 0; first < rows; first += 8 {
 		for half := range 2 { // steps 0..3 and 4..7 of the block
-			transpose8x4(y, t, dst, row, first, rows, half, stepBytes)
+			transpose8x4(y, t, row, first, rows, half, func(p int) Mem {
+				return Mem{Base: dst, Disp: (4*half+p)*stepBytes + first*4}
+			})
 		}
 	}
 	Comment("next 8 steps")
@@ -66,9 +48,77 @@ func (s *isa) transpose(rows int) {
 	RET()
 }
 
+// transposePart writes a function that transposes 8 rows into a part of wider
+// steps, for panels that are not full.
+func (s *isa) transposePart() {
+	name := s.name + "TransposePart"
+	TEXT(name, NOSPLIT, "func(dst, src *float32, stride, step, blocks int)")
+	Doc(name + " writes dst[p*step+i] = src[i][p] for 8 rows i and 8*blocks steps p; stride and step are in bytes.")
+	Pragma("noescape")
+	dst := Load(Param("dst"), GP64())
+	src := Load(Param("src"), GP64())
+	stride := Load(Param("stride"), GP64())
+	step := Load(Param("step"), GP64())
+	blocks := Load(Param("blocks"), GP64())
+	groups, row := rowGroups(src, stride, 8)
+	step3 := GP64()
+	Comment("step3 = 3 step")
+	LEAQ(Mem{Base: step, Index: step, Scale: 2}, step3)
+	var y, t [4]VecVirtual
+	for i := range 4 {
+		y[i], t[i] = YMM(), YMM()
+	}
+	TESTQ(blocks, blocks)
+	JZ(LabelRef("done"))
+	Label("block")
+	for half := range 2 {
+		transpose8x4(y, t, row, 0, 8, half, func(p int) Mem {
+			return []Mem{{Base: dst}, {Base: dst, Index: step, Scale: 1}, {Base: dst, Index: step, Scale: 2}, {Base: dst, Index: step3, Scale: 1}}[p]
+		})
+		Comment("next 4 steps of dst")
+		LEAQ(Mem{Base: dst, Index: step, Scale: 4}, dst)
+	}
+	Comment("next 8 steps of src")
+	for _, g := range groups {
+		ADDQ(Imm(8*4), g)
+	}
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// rowGroups returns pointers to every fourth row, and the address of a row at
+// a displacement in bytes.
+func rowGroups(src, stride Register, rows int) (groups []Register, row func(i, disp int) Mem) {
+	stride3 := GP64()
+	Comment("stride3 = 3 stride")
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+	groups = []Register{src}
+	for first := 4; first < rows; first += 4 {
+		p := GP64()
+		Commentf("row%d = row%d + 4 stride", first, first-4)
+		LEAQ(Mem{Base: groups[first/4-1], Index: stride, Scale: 4}, p)
+		groups = append(groups, p)
+	}
+	row = func(i, disp int) Mem {
+		base := groups[i/4]
+		switch i % 4 {
+		case 0:
+			return Mem{Base: base, Disp: disp}
+		case 3:
+			return Mem{Base: base, Index: stride3, Scale: 1, Disp: disp}
+		default:
+			return Mem{Base: base, Index: stride, Scale: uint8(i % 4), Disp: disp}
+		}
+	}
+	return groups, row
+}
+
 // transpose8x4 moves 4 steps of rows first to first+7, of which those below
-// the given number exist; y and t are scratch.
-func transpose8x4(y, t [4]VecVirtual, dst Register, row func(i, disp int) Mem, first, rows, half, stepBytes int) {
+// the given number exist; step p goes to at(p); y and t are scratch.
+func transpose8x4(y, t [4]VecVirtual, row func(i, disp int) Mem, first, rows, half int, at func(p int) Mem) {
 	for i := range 4 {
 		if first+i >= rows {
 			VXORPS(y[i], y[i], y[i])
@@ -89,10 +139,10 @@ func transpose8x4(y, t [4]VecVirtual, dst Register, row func(i, disp int) Mem, f
 	for p := range 4 {
 		Commentf("dst[%d][%d:] = rows of step %d", 4*half+p, first, 4*half+p)
 		VSHUFPS(Imm([]uint64{0x44, 0xEE}[p%2]), t[2+p/2], t[p/2], y[p])
-		if at := (Mem{Base: dst, Disp: (4*half+p)*stepBytes + first*4}); first+4 < rows {
-			VMOVUPS(y[p], at)
+		if first+4 < rows {
+			VMOVUPS(y[p], at(p))
 		} else {
-			VMOVUPS(y[p].AsX(), at)
+			VMOVUPS(y[p].AsX(), at(p))
 		}
 	}
 }

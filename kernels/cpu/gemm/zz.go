@@ -1,3 +1,0 @@
-package gemm
-var noKeep bool
-var blockSteal int
