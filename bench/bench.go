@@ -75,7 +75,7 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 			return all, fmt.Errorf("bench %s: %w", s.name, err)
 		}
 		for i := range rows {
-			rows[i].Machine, rows[i].Command, rows[i].Date = machine(), o.Command, time.Now().UTC().Format("2006-01-02")
+			rows[i].Machine, rows[i].Command, rows[i].Date = Machine(), o.Command, time.Now().UTC().Format("2006-01-02")
 		}
 		all = append(all, rows...)
 		if o.Output != "" {
@@ -124,8 +124,8 @@ func Table(title string, rows []Row) string {
 	return b.String()
 }
 
-// machine names the processor, its threads and the system.
-func machine() string {
+// Machine names the processor, its threads and the system.
+func Machine() string {
 	name := runtime.GOARCH
 	if raw, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(raw)) {

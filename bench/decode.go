@@ -137,7 +137,7 @@ func tokenizeSuite(ctx context.Context, o Options) ([]Row, error) {
 		o.Log("tokenize: skipped, it needs --model_name_or_path (a folder with tokenizer.json) and --dataset (a text file)")
 		return nil, nil
 	}
-	us, them, err := sides[tokenizeResult](ctx, o, []string{"tokenize:" + o.Model + ":" + o.Text}, []string{peerScript("tokenize.py"), o.Model, o.Text})
+	us, them, err := sides[tokenizeResult](ctx, o, []string{"tokenize:" + o.Model + ":" + o.Text}, []string{peerScript("encode.py"), o.Model, o.Text})
 	if err != nil {
 		return nil, err
 	}

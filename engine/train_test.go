@@ -275,11 +275,6 @@ func TestNonFiniteGradientsLeaveTheWeightsAndStopTheRun(t *testing.T) {
 		before := weightHash(t, s)
 		r, err := tr.Run(context.Background())
 		tr.Close()
-		if poison == 1e38 { // large, and clipped: a finite step
-			if err == nil {
-				continue
-			}
-		}
 		require.True(t, errors.Is(err, ErrNonFinite), "%v: %v", poison, err)
 		require.Equal(t, badStepLimit, r.Steps)
 		require.Equal(t, before, weightHash(t, s))

@@ -32,6 +32,11 @@ const (
 //     call returns; Sync and Download wait.
 //   - Row i of a result never depends on other rows or on how many there are, and
 //     results are equal bit for bit from run to run and for any number of threads.
+//   - Activations, parameters and their gradients have the activation type; statistics,
+//     log-sum-exps, log-probabilities, loss weights, the RoPE table, uniforms, moments and
+//     control values are float32. Parameters, gradients and moments are contiguous.
+//   - Rows of a cache that nobody reads may hold anything, NaN too. Documents, and what a
+//     query reads of a cache, are never empty.
 //   - Outputs are written whole unless the comment says "+=". Outputs must not
 //     overlap inputs unless the comment says "in place".
 //   - No operation allocates once buffers of the largest shapes have been used.
@@ -211,7 +216,7 @@ type AdamW struct {
 const (
 	ControlNorm   = iota // gradient norm before clipping
 	ControlScale         // factor that clips the gradients
-	ControlFinite        // 1 when the norm is finite, else 0: then AdamW changes nothing
+	ControlFinite        // 1 when Σ grad² is a finite float32, else 0: then AdamW changes nothing
 	ControlStep          // optimizer steps taken, for AdamW's bias correction
 	ControlSlots
 )
@@ -219,7 +224,8 @@ const (
 // Optimization is clipping and the optimizer.
 type Optimization interface {
 	// GlobalNorm writes ControlNorm = sqrt(Σ grad²) over all gradients,
-	// ControlScale = min(1, maxNorm/(norm+1e-6)) (1 when maxNorm ≤ 0) and ControlFinite.
+	// ControlScale = min(1, maxNorm/(norm+1e-6)) (1 when maxNorm ≤ 0) and ControlFinite:
+	// a norm beyond 1.8e19, whose square no float32 holds, counts as not finite.
 	GlobalNorm(control Tensor, params []Parameter, maxNorm float32)
 	// AdamW updates all parameters when ControlFinite is 1, and advances ControlStep.
 	// With ControlFinite 0 it changes nothing at all.

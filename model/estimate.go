@@ -27,9 +27,9 @@ func (s *sizer) Alloc(dtype kernels.DType, purpose kernels.Purpose, rows, cols i
 func EstimateTraining(k kernels.Backend, c Config, o PassOptions) (map[kernels.Purpose]int64, error) {
 	s := &sizer{Backend: k, bytes: map[kernels.Purpose]int64{}}
 	for purpose, copies := range map[kernels.Purpose]int{kernels.Parameters: 1, kernels.Gradients: 1, kernels.Optimizer: 2} {
-		dtype := kernels.Float32
-		if purpose == kernels.Parameters {
-			dtype = k.ActivationType()
+		dtype := k.ActivationType()
+		if purpose == kernels.Optimizer {
+			dtype = kernels.Float32
 		}
 		for range copies {
 			if _, err := newWeights(s, c, dtype, purpose); err != nil {

@@ -39,7 +39,7 @@ func (b *Backend) GlobalNorm(control kernels.Tensor, params []kernels.Parameter,
 		c.data[kernels.ControlScale] = min(1, float32(float64(maxNorm)/(norm+1e-6)))
 	}
 	c.data[kernels.ControlFinite] = 0
-	if norm <= math.MaxFloat32 { // false for NaN too
+	if total <= math.MaxFloat32 { // false for NaN too
 		c.data[kernels.ControlFinite] = 1
 	}
 }

@@ -1,4 +1,4 @@
-"""The Rust tokenizers' side of the tokenize suite: tokenize.py FOLDER FILE
+"""The Rust tokenizers' side of the tokenize suite: encode.py FOLDER FILE
 One thread, all lines in one call. Prints one JSON line: megabytes a second of the best of three, tokens."""
 import json, os, sys, time
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
