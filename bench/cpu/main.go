@@ -100,7 +100,10 @@ func run(o options) (err error) {
 
 // measure times the product on every side in turns.
 func measure(p product, sides []*side, rounds int) error {
-	const least = 2e9 // floating-point operations of a timed batch: some 10 ms
+	const (
+		least = 6e9                   // floating-point operations of a timed batch: some 30 ms
+		pause = 60 * time.Millisecond // OpenBLAS's threads look for work that long before they sleep
+	)
 	reps := max(1, int(least/p.flops()))
 	for round := range rounds {
 		for _, s := range sides {
@@ -111,6 +114,7 @@ func measure(p product, sides []*side, rounds int) error {
 			if s.name == features.Generic {
 				n = 1
 			}
+			time.Sleep(pause)
 			seconds, err := s.ask(p, n)
 			if err != nil {
 				return err
