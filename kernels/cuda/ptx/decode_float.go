@@ -34,15 +34,13 @@ func exactly(name string) func(a, b float64) float64 {
 	}[name]
 }
 
-// zeroSign gives an exact sum of zero the sign that the mode asks for.
-func zeroSign(r, a, b float64, mode rounding) float64 {
-	if r == 0 && mode == roundDown && a != 0 && b != 0 {
-		return math.Copysign(0, -1)
+// zeroSign gives an exact sum of zero the sign that the mode asks for: rounding
+// down, only +0 + +0 is +0.
+func zeroSign(sum, a, b float64, mode rounding) float64 {
+	if sum != 0 || mode != roundDown || a == 0 && b == 0 && !math.Signbit(a) && !math.Signbit(b) {
+		return sum
 	}
-	if r == 0 && mode == roundDown && (math.Signbit(a) || math.Signbit(b)) && a == 0 && b == 0 {
-		return math.Copysign(0, -1)
-	}
-	return r
+	return math.Copysign(0, -1)
 }
 
 // floatBinary decodes add, sub, mul, min and max of floats.
@@ -78,14 +76,14 @@ func (d *decoder) floatBinary(t scalar, name string) exec {
 	if mode != roundNearest || propagate {
 		v = each32x2(func(a, b uint32) uint32 {
 			x, y := float64(f32(a)), float64(f32(b))
-			r := formatF32.round(f(x, y), mode)
+			r := f(x, y)
 			switch name {
 			case "add":
 				r = zeroSign(r, x, y, mode)
 			case "sub":
 				r = zeroSign(r, x, -y, mode)
 			}
-			return canonical32(float32(r))
+			return canonical32(float32(formatF32.round(r, mode)))
 		})
 	}
 	return d.finishF32x2(v, ftz, sat, t)
@@ -147,7 +145,7 @@ func (d *decoder) fused(t scalar) exec {
 	case mode != roundNearest:
 		v = each32x3(func(a, b, c uint32) uint32 {
 			p, z := float64(f32(a))*float64(f32(b)), float64(f32(c))
-			return canonical32(float32(zeroSign(formatF32.round(addOdd(p, z), mode), p, z, mode)))
+			return canonical32(float32(formatF32.round(zeroSign(addOdd(p, z), p, z, mode), mode)))
 		})
 	}
 	if ftz {
@@ -263,11 +261,12 @@ func (d *decoder) precise(odd func(x float64) float64) exec {
 		d.errorf("either .approx or a rounding mode")
 	}
 	if t.class() == class64 {
+		reciprocal := d.st.opcode == "rcp"
 		if mode != roundNearest || approx && !ftz {
 			d.errorf("only .rn is in the subset for .f64")
 		}
 		return form64(each64(func(a uint64) uint64 {
-			if d.st.opcode == "rcp" {
+			if reciprocal {
 				return bits64(1 / f64(a))
 			}
 			return bits64(math.Sqrt(f64(a)))
