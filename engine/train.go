@@ -73,13 +73,12 @@ type Trainer struct {
 	dataSHA    string
 	records    *records // nil for a run without a folder
 
-	logprobs          []float32
-	badInARow         int
-	window            window
-	started           time.Time
-	startStep         int
-	tokens, trained   int64
-	lastCheckpointErr error
+	logprobs        []float32
+	badInARow       int
+	window          window
+	started         time.Time
+	startStep       int
+	tokens, trained int64
 }
 
 // NewTrainer plans a run. evaluation may be nil. With an empty output_dir nothing is

@@ -226,10 +226,7 @@ func (s *ggufSource) read(name string) (*tensor.Dense, error) {
 		return nil, err
 	}
 	if s.conv1D(name) {
-		if err := t.T(); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return t, t.Transpose()
+		return t, transpose(t)
 	}
 	switch {
 	case s.c.Family != Llama:

@@ -112,16 +112,13 @@ func fill(k kernels.Backend, c Config, src source) (*Student, []string, error) {
 		name, _ := lookup(src, n.Name)
 		used[name] = true
 		host, err := src.read(name)
-		if err == nil && n.Transposed {
-			if err = host.T(); err == nil {
-				err = host.Transpose()
-			}
+		if err == nil {
+			err = n.upload(k, host)
 		}
 		if err != nil {
 			s.Close()
 			return nil, nil, err
 		}
-		k.Upload(n.Tensor, host.Float32s())
 	}
 	var unused []string
 	for _, name := range src.names() {

@@ -60,17 +60,33 @@ func ReadTensors(path string, k kernels.Backend, named []Named) error {
 	defer f.Close()
 	for _, n := range named {
 		host, err := f.Tensor(n.Name)
-		if err == nil && n.Transposed {
-			if err = host.T(); err == nil {
-				err = host.Transpose()
-			}
+		if err == nil {
+			err = n.upload(k, host)
 		}
 		if err != nil {
 			return err
 		}
-		k.Upload(n.Tensor, host.Float32s())
 	}
 	return nil
+}
+
+// upload copies a tensor in the shape of its file to where the parameter lies.
+func (n Named) upload(k kernels.Backend, host *tensor.Dense) error {
+	if n.Transposed {
+		if err := transpose(host); err != nil {
+			return fmt.Errorf("model: %s: %w", n.Name, err)
+		}
+	}
+	k.Upload(n.Tensor, host.Float32s())
+	return nil
+}
+
+// transpose turns a matrix on the host round, in memory too.
+func transpose(t *tensor.Dense) error {
+	if err := t.T(); err != nil {
+		return err
+	}
+	return t.Transpose()
 }
 
 func (n Named) finiteHost(k kernels.Backend) ([]float32, error) {
@@ -93,10 +109,7 @@ func (n Named) Host(k kernels.Backend) ([]float32, error) {
 		return data, nil
 	}
 	dense := tensor.New(tensor.WithShape(n.Tensor.Rows, n.Tensor.Cols), tensor.WithBacking(data))
-	if err := dense.T(); err != nil {
-		return nil, fmt.Errorf("model: %s: %w", n.Name, err)
-	}
-	if err := dense.Transpose(); err != nil {
+	if err := transpose(dense); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", n.Name, err)
 	}
 	return dense.Float32s(), nil

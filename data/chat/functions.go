@@ -245,8 +245,11 @@ type generation struct {
 	body *nodes.Wrapper
 }
 
+// Position is where the block begins, for messages.
 func (g *generation) Position() *tokens.Token { return g.at }
-func (g *generation) String() string          { return "generation" }
+
+// String names the block.
+func (g *generation) String() string { return "generation" }
 
 // Execute renders the body.
 func (g *generation) Execute(r *exec.Renderer, _ *nodes.ControlStructureBlock) error {

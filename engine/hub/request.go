@@ -31,7 +31,10 @@ type temporary struct {
 	wait time.Duration // that the server asks for, or 0
 }
 
+// Error is the failure's own text.
 func (t *temporary) Error() string { return t.err.Error() }
+
+// Unwrap gives the failure to errors.Is.
 func (t *temporary) Unwrap() error { return t.err }
 
 // endpoint is the hub's URL without a slash at its end.

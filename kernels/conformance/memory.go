@@ -20,7 +20,7 @@ func memoryEntries() []Entry {
 			Doc:     "a backend has a name, computes in float32 or bf16, and nothing has failed yet",
 			Scenario: func(k *kit) error {
 				if k.Name() == "" {
-					return errors.New("Name is empty")
+					return errors.New("the name is empty")
 				}
 				if t := k.ActivationType(); t != kernels.Float32 && t != kernels.BFloat16 {
 					return fmt.Errorf("ActivationType is %v", t)
@@ -147,10 +147,10 @@ func transferred(k *kit) error {
 			return err
 		}
 		if err := lengthPanics(func() { k.Upload(inner, values[1:]) }); err != nil {
-			return fmt.Errorf("Upload: %w", err)
+			return fmt.Errorf("upload: %w", err)
 		}
 		if err := lengthPanics(func() { _ = k.Download(values[1:], inner) }); err != nil {
-			return fmt.Errorf("Download: %w", err)
+			return fmt.Errorf("download: %w", err)
 		}
 	}
 	// An operation's result is waited for, and a host value that the type cannot hold

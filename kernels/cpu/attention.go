@@ -20,11 +20,11 @@ type tile struct{ start, lo, hi int32 }
 
 // attentionTask is the forward pass; an item is one tile of one head.
 type attentionTask struct {
-	b                *Backend
-	o, lse, q, k, v  mat
-	h                kernels.Heads
-	tiles            []tile
-	longest, headsKV int
+	b               *Backend
+	o, lse, q, k, v mat
+	h               kernels.Heads
+	tiles           []tile
+	longest         int
 }
 
 // Attention is causal softmax attention inside each document.

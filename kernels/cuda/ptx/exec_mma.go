@@ -1,9 +1,5 @@
 package ptx
 
-import (
-	"math/bits"
-)
-
 // matrixOp is a decoded mma.sync: D (16, 8) = A (16, k) · B (k, 8) + C, float32
 // accumulators. A warp holds the matrices in fragments: lane l has the rows l/4
 // and l/4+8 of A, C and D, and the column l/4 of B.
