@@ -252,14 +252,15 @@ func (r *rawConfig) rope() (*RoPE, error) {
 // Validate checks that the sizes fit together; errors wrap ErrConfig.
 func (c Config) Validate() error {
 	for _, f := range []struct {
-		name  string
-		value int
+		name         string
+		value, limit int // limits bound what a malformed file can make us allocate
 	}{
-		{"vocab_size", c.Vocab}, {"hidden size", c.Hidden}, {"number of layers", c.Layers}, {"number of heads", c.Heads},
-		{"number of key-value heads", c.KVHeads}, {"head size", c.HeadDim}, {"intermediate size", c.FFN}, {"number of positions", c.Context},
+		{"vocab_size", c.Vocab, 1 << 24}, {"hidden size", c.Hidden, 1 << 20}, {"number of layers", c.Layers, 1 << 12},
+		{"number of heads", c.Heads, 1 << 12}, {"number of key-value heads", c.KVHeads, 1 << 12}, {"head size", c.HeadDim, 1 << 16},
+		{"intermediate size", c.FFN, 1 << 24}, {"number of positions", c.Context, 1 << 24},
 	} {
-		if f.value <= 0 || f.value > 1<<28 {
-			return fmt.Errorf("%w: %s is %d", ErrConfig, f.name, f.value)
+		if f.value <= 0 || f.value > f.limit {
+			return fmt.Errorf("%w: %s is %d, must lie within 1 to %d", ErrConfig, f.name, f.value, f.limit)
 		}
 	}
 	switch {

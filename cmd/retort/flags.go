@@ -170,6 +170,11 @@ func applyConfig(set *pflag.FlagSet, path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: config: %w", engine.ErrBadInput, err)
 	}
+	return applyYAML(set, path, raw)
+}
+
+// applyYAML is applyConfig with the file's bytes.
+func applyYAML(set *pflag.FlagSet, path string, raw []byte) error {
 	var document yaml.Node
 	if err := yaml.Unmarshal(raw, &document); err != nil {
 		return fmt.Errorf("%w: %s: %w", engine.ErrBadInput, path, err)
