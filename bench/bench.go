@@ -40,7 +40,7 @@ type Row struct {
 
 // Options say what to measure and with which peers.
 type Options struct {
-	Suite  string `key:"suite" help:"step, decode, tokenize, load or all"`
+	Suite  string `key:"suite" help:"step, profile, decode, tokenize, load or all"`
 	Python string `key:"python" help:"Python interpreter with the peers (torch, transformers, tokenizers); none when empty"`
 	Model  string `key:"model_name_or_path" help:"the pretrained student of decode and load: SmolLM2's folder or .gguf"`
 	Text   string `key:"dataset" help:"text file of tokenize"`
@@ -59,7 +59,7 @@ type suite struct {
 	run  func(ctx context.Context, o Options) ([]Row, error)
 }
 
-var suites = []suite{{"step", stepSuite}, {"decode", decodeSuite}, {"tokenize", tokenizeSuite}, {"load", loadSuite}}
+var suites = []suite{{"step", stepSuite}, {"profile", profileSuite}, {"decode", decodeSuite}, {"tokenize", tokenizeSuite}, {"load", loadSuite}}
 
 // Run measures the suites asked for and returns their rows.
 func Run(ctx context.Context, o Options) ([]Row, error) {

@@ -60,18 +60,29 @@ func stepSuite(ctx context.Context, o Options) ([]Row, error) {
 
 // stepWorker trains a few steps of the named student on random tokens.
 func stepWorker(name string) (stepResult, error) {
-	c, ok := stepStudents[name]
-	if !ok {
-		return stepResult{}, fmt.Errorf("no student %q", name)
-	}
 	k, err := cpu.New(0)
 	if err != nil {
 		return stepResult{}, err
 	}
 	defer k.Close()
+	var speeds []float64
+	r, err := runSteps(k, name, func(step int, seconds float64) {
+		if step > 1 { // the first warms up
+			speeds = append(speeds, stepRows*stepTokens/seconds)
+		}
+	})
+	return stepResult{TokensPerSecond: median(speeds), PeakBytes: float64(r.PeakMemoryBytes), Loss: r.LastLoss}, err
+}
+
+// runSteps trains the named student on random tokens and tells watch how long each step took.
+func runSteps(k kernels.Backend, name string, watch func(step int, seconds float64)) (engine.TrainResult, error) {
+	c, ok := stepStudents[name]
+	if !ok {
+		return engine.TrainResult{}, fmt.Errorf("no student %q", name)
+	}
 	m, err := model.New(k, c, 1)
 	if err != nil {
-		return stepResult{}, err
+		return engine.TrainResult{}, err
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	examples := make([]data.Example, stepRows)
@@ -84,19 +95,14 @@ func stepWorker(name string) (stepResult, error) {
 	}
 	t := engine.DefaultTrainOptions()
 	t.PerDeviceTrainBatchSize, t.MaxSteps, t.Shuffle, t.LearningRate = stepRows, stepCount+1, false, 1e-4
-	var speeds []float64
-	var last engine.Progress
 	began := time.Now()
 	trainer, err := engine.NewTrainer(&engine.Student{Student: m}, examples, nil, t, engine.Hooks{Progress: func(p engine.Progress) {
-		if p.Step > 1 { // the first step warms up
-			speeds = append(speeds, stepRows*stepTokens/time.Since(began).Seconds())
-		}
-		last, began = p, time.Now()
+		watch(p.Step, time.Since(began).Seconds())
+		began = time.Now()
 	}})
 	if err != nil {
-		return stepResult{}, err
+		return engine.TrainResult{}, err
 	}
 	defer trainer.Close()
-	r, err := trainer.Run(context.Background())
-	return stepResult{TokensPerSecond: median(speeds), PeakBytes: float64(r.PeakMemoryBytes), Loss: last.Loss}, err
+	return trainer.Run(context.Background())
 }

@@ -21,6 +21,8 @@ func Worker(spec string, to io.Writer) error {
 	switch kind {
 	case "step":
 		result, err = stepWorker(rest)
+	case "profile":
+		result, err = profileWorker(rest)
 	case "decode":
 		result, err = decodeWorker(rest)
 	case "tokenize":

@@ -101,8 +101,8 @@ func run(o options) (err error) {
 // measure times the product on every side in turns.
 func measure(p product, sides []*side, rounds int) error {
 	const (
-		least = 6e9                   // floating-point operations of a timed batch: some 30 ms
-		pause = 60 * time.Millisecond // OpenBLAS's threads look for work that long before they sleep
+		least = 6e9                    // floating-point operations of a timed batch: some 30 ms
+		pause = 200 * time.Millisecond // OpenBLAS's threads keep a core busy that long after their work
 	)
 	reps := max(1, int(least/p.flops()))
 	for round := range rounds {
@@ -114,10 +114,12 @@ func measure(p product, sides []*side, rounds int) error {
 			if s.name == features.Generic {
 				n = 1
 			}
-			time.Sleep(pause)
 			seconds, err := s.ask(p, n)
 			if err != nil {
 				return err
+			}
+			if s.name == peerName {
+				time.Sleep(pause)
 			}
 			s.rates[p.name] = append(s.rates[p.name], p.flops()*float64(n)/seconds/1e9)
 		}

@@ -56,9 +56,11 @@ func startOurs(variant string, threads int) (*side, error) {
 	return start(variant, exec.Command(self, "-worker", "-threads", fmt.Sprint(threads)), features.Variable+"="+variant)
 }
 
+const peerName = "OpenBLAS"
+
 // startPeer starts OpenBLAS through numpy.
 func startPeer(python, script string, threads int) (*side, error) {
-	return start("OpenBLAS", exec.Command(python, script), fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", threads))
+	return start(peerName, exec.Command(python, script), fmt.Sprintf("OPENBLAS_NUM_THREADS=%d", threads))
 }
 
 // ask has the side do the product and returns the seconds.

@@ -33,7 +33,7 @@ type Options struct {
 
 // Defaults take about two minutes on two cores.
 func Defaults() Options {
-	return Options{Steps: 2400, TestProblems: 500, Seed: 7, OutputDir: "runs/demo"}
+	return Options{Steps: 1200, TestProblems: 500, Seed: 7, OutputDir: "runs/demo"}
 }
 
 // The recipe: small batches and many updates, or the student never learns to copy.

@@ -6,8 +6,8 @@
 // The method is the usual one of packed panels: B is cut into panels of nr
 // columns, A into panels of mr rows, both stored so that the inner loop (the
 // tile, in assembly where there is any) reads them front to back; blocks of k
-// steps keep a panel of B in the first-level cache and a block of A in the
-// second.
+// steps keep a panel of B near the first-level cache and a block of A in the
+// second. A wide B is packed strip by strip by the thread that multiplies it.
 //
 // What callers may rely on: every element of C is one chain of multiply-adds
 // per block of k, in rising order of k, and the blocks, which depend on k

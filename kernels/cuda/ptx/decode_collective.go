@@ -1,7 +1,5 @@
 package ptx
 
-import "math"
-
 func collectiveRules() map[string]rule {
 	return map[string]rule{
 		"shfl":       {KindCollective, decodeShuffle},
@@ -137,15 +135,16 @@ func decodeMatrix(d *decoder) exec {
 	}
 	switch a.name {
 	case "bf16":
-		o.packed, o.decode = true, func(v uint32) float32 { return math.Float32frombits(v << 16) }
+		o.kind = elementBF16
 	case "f16":
-		o.packed, o.decode = true, halfToFloat
-	case "tf32": // the low 13 bits do not take part
-		o.decode = func(v uint32) float32 { return math.Float32frombits(v &^ 0x1fff) }
+		o.kind = elementF16
+	case "tf32":
+		o.kind = elementTF32
 	default:
 		d.errorf("type .%s is not in the subset", a.name)
 	}
-	if shape == "" || o.packed && o.k == 4 || !o.packed && o.k == 16 {
+	packed := o.kind != elementTF32
+	if shape == "" || packed && o.k == 4 || !packed && o.k == 16 {
 		d.errorf("the shape is not in the subset for .%s", a.name)
 	}
 	d.out.flops = int64(2 * 16 * 8 * o.k)
@@ -153,7 +152,7 @@ func decodeMatrix(d *decoder) exec {
 		return nil
 	}
 	elements := o.k * 16 / 32 // of A in a lane; B has half
-	if o.packed {
+	if packed {
 		elements /= 2
 	}
 	o.nA, o.nB = elements, elements/2

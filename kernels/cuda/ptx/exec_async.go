@@ -89,7 +89,11 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 		for l := part; l != 0; l &= l - 1 {
 			i := bits.TrailingZeros32(l) & 31
 			c.taken[i] = int32(a.size)
-			copy(c.data[i][:a.size], al.data[c.src[i]:])
+			if from := al.data[c.src[i]:]; a.size == 16 {
+				c.data[i] = [16]byte(from)
+			} else {
+				copy(c.data[i][:a.size], from)
+			}
 		}
 		rest &^= part
 	}

@@ -1,12 +1,20 @@
 package ptx
 
+// elementKind is the type of the elements of A and B.
+type elementKind uint8
+
+const (
+	elementBF16 elementKind = iota // two in a register
+	elementF16                     // two in a register
+	elementTF32                    // one in a register; its low 13 bits do not take part
+)
+
 // matrixOp is a decoded mma.sync: D (16, 8) = A (16, k) · B (k, 8) + C, float32
 // accumulators. A warp holds the matrices in fragments: lane l has the rows l/4
 // and l/4+8 of A, C and D, and the column l/4 of B.
 type matrixOp struct {
 	k      int
-	decode func(uint32) float32 // of one element, right-aligned
-	packed bool                 // two elements a register
+	kind   elementKind
 	d, c   [4]int
 	a      [4]int
 	b      [2]int
@@ -33,7 +41,7 @@ func (o *matrixOp) execute(w *warp, m uint32) {
 	}
 	mat := &w.blk.matrices
 	o.gather(w, mat)
-	mat.multiply(o.k)
+	multiply(mat, o.k)
 	for r := 0; r < 4; r++ {
 		d := &w.r32[o.d[r]]
 		w.init32[o.d[r]] = fullMask
@@ -61,44 +69,28 @@ func (o *matrixOp) gather(w *warp, mat *matrices) {
 	for r := 0; r < o.nA; r++ { // registers: upper rows, lower rows, then the same for the next k
 		for l, v := range &w.r32[o.a[r]] {
 			row := &mat.a[l>>2+r&1*8]
-			if o.packed {
-				k := l&3*2 + r>>1*8
-				row[k], row[k+1] = o.decode(v&0xffff), o.decode(v>>16)
-			} else {
-				row[l&3+r>>1*4] = o.decode(v)
+			switch k := l&3*2 + r>>1*8; o.kind {
+			case elementBF16:
+				row[k&15], row[(k+1)&15] = f32(v<<16), f32(v&0xffff0000)
+			case elementF16:
+				row[k&15], row[(k+1)&15] = halfToFloat(v&0xffff), halfToFloat(v>>16)
+			default:
+				row[l&3+r>>1*4] = f32(v &^ 0x1fff)
 			}
 		}
 	}
 	for r := 0; r < o.nB; r++ {
 		for l, v := range &w.r32[o.b[r]] {
-			n := l >> 2
-			if o.packed {
-				k := l&3*2 + r*8
-				mat.b[k][n], mat.b[k+1][n] = o.decode(v&0xffff), o.decode(v>>16)
-			} else {
-				mat.b[l&3+r*4][n] = o.decode(v)
+			n := l >> 2 & 7
+			switch k := l&3*2 + r*8; o.kind {
+			case elementBF16:
+				mat.b[k&15][n], mat.b[(k+1)&15][n] = f32(v<<16), f32(v&0xffff0000)
+			case elementF16:
+				mat.b[k&15][n], mat.b[(k+1)&15][n] = halfToFloat(v&0xffff), halfToFloat(v>>16)
+			default:
+				mat.b[l&3+r*4][n] = f32(v &^ 0x1fff)
 			}
 		}
-	}
-}
-
-// multiply adds a·b to d, in ascending k.
-func (mat *matrices) multiply(k int) {
-	for i := range mat.d {
-		d, a := &mat.d[i], mat.a[i][:k]
-		d0, d1, d2, d3, d4, d5, d6, d7 := d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]
-		for j, x := range a {
-			b := &mat.b[j&15]
-			d0 += float32(x * b[0])
-			d1 += float32(x * b[1])
-			d2 += float32(x * b[2])
-			d3 += float32(x * b[3])
-			d4 += float32(x * b[4])
-			d5 += float32(x * b[5])
-			d6 += float32(x * b[6])
-			d7 += float32(x * b[7])
-		}
-		*d = [8]float32{d0, d1, d2, d3, d4, d5, d6, d7}
 	}
 }
 

@@ -147,55 +147,57 @@ func (w *warp) failState(s *sharedWord, lane int, word int32, need uint8) {
 
 // bankPasses returns how many passes over the 32 banks of 4 bytes an access at
 // w.off takes, and how many it would take without conflicts. Accesses of 8 bytes
-// go in two halves of the warp, those of 16 bytes in four quarters.
+// go in two halves of the warp, those of 16 bytes in four quarters. Offsets are
+// aligned, so the banks of a wide access always go together, as one wide bank.
 func (w *warp) bankPasses(m uint32, size int) (passes, ideal int64) {
 	words := max(size/4, 1)
 	lanes := 32 / words
-	phase := uint32(1)<<lanes - 1
-	for ; phase != 0; phase <<= lanes {
+	shift := bits.TrailingZeros(uint(4 * words))
+	for first := 0; first < 32; first += lanes {
 		var held [32]int32
 		var seen uint32
 		clash := false
-		for l := m & phase; l != 0; l &= l - 1 {
-			first := w.off[bits.TrailingZeros32(l)&31] >> 2
-			for word := first; word < first+int32(words); word++ {
-				b := word & 31
-				if seen>>b&1 == 0 {
-					seen |= 1 << b
-					held[b] = word
-				} else if held[b] != word {
-					clash = true
-				}
+		phase := m >> first << (32 - lanes) >> (32 - lanes) << first
+		for l := phase; l != 0; l &= l - 1 {
+			unit := w.off[bits.TrailingZeros32(l)&31] >> shift
+			b := unit & int32(lanes-1) & 31
+			if seen>>b&1 == 0 {
+				seen |= 1 << b
+				held[b] = unit
+			} else if held[b] != unit {
+				clash = true
 			}
 		}
 		if seen != 0 {
 			ideal++
 			passes++
 			if clash {
-				passes += w.clashes(m&phase, words)
+				passes += w.clashes(phase, shift, int32(lanes-1))
 			}
 		}
 	}
 	return passes, ideal
 }
 
-// clashes returns the passes beyond the first: the most distinct words in one bank, less one.
-func (w *warp) clashes(m uint32, words int) int64 {
-	var bank [32][]int32
-	most := 1
-	for l := m; l != 0; l &= l - 1 {
-		first := w.off[bits.TrailingZeros32(l)&31] >> 2
-	next:
-		for word := first; word < first+int32(words); word++ {
-			b := word & 31
-			for _, x := range bank[b] {
-				if x == word {
-					continue next
-				}
+// clashes returns the passes beyond the first: the most distinct addresses in one
+// bank, less one.
+func (w *warp) clashes(phase uint32, shift int, banks int32) int64 {
+	var units [32]int32
+	var count [32]int64
+	n, most := 0, int64(1)
+next:
+	for l := phase; l != 0; l &= l - 1 {
+		unit := w.off[bits.TrailingZeros32(l)&31] >> shift
+		for _, u := range units[:n] {
+			if u == unit {
+				continue next
 			}
-			bank[b] = append(bank[b], word)
-			most = max(most, len(bank[b]))
 		}
+		units[n] = unit
+		n++
+		b := unit & banks & 31
+		count[b]++
+		most = max(most, count[b])
 	}
-	return int64(most - 1)
+	return most - 1
 }

@@ -56,8 +56,11 @@ func (f format) largest() float64 {
 // round returns x rounded to the format, as float64. x must be exact or rounded
 // to odd, which keeps every mode right as long as the format is 2 bits narrower.
 func (f format) round(x float64, mode rounding) float64 {
-	if x == 0 || math.IsInf(x, 0) || math.IsNaN(x) || f.bits == 64 {
+	if x == 0 || math.IsInf(x, 0) || x != x || f.bits == 64 {
 		return x
+	}
+	if f.mantissa == 23 && mode != roundAway {
+		return roundTo32(x, mode)
 	}
 	_, e := math.Frexp(x)
 	unit := max(e-1, f.minimum) - f.mantissa
@@ -87,10 +90,28 @@ func (f format) round(x float64, mode rounding) float64 {
 	return math.Inf(int(math.Copysign(1, y)))
 }
 
-// encode returns the bits of x, which is rounded to nearest first.
+// roundTo32 is round for float32: Go's own conversion, one step back where the
+// mode forbids its direction.
+func roundTo32(x float64, mode rounding) float64 {
+	r := float32(x)
+	y := float64(r)
+	switch {
+	case y > x && (mode == roundDown || mode == roundZero && x > 0):
+		y = float64(math.Nextafter32(r, float32(math.Inf(-1))))
+	case y < x && (mode == roundUp || mode == roundZero && x < 0):
+		y = float64(math.Nextafter32(r, float32(math.Inf(1))))
+	}
+	if y == 0 {
+		return math.Copysign(0, x)
+	}
+	return y
+}
+
+// encode returns the bits of x, which is rounded to nearest first (not to tf32, whose
+// bits are those of a float32).
 func (f format) encode(x float64) uint32 {
-	if f.bits == 32 {
-		return canonical32(float32(f.round(x, roundNearest)))
+	if f.bits == 32 { // tf32 must have been rounded before
+		return canonical32(float32(x))
 	}
 	if math.IsNaN(x) {
 		return 0x7fff
