@@ -74,7 +74,7 @@ func build(m *Module, p *parser, f *function) (*Kernel, error) {
 		k.code = append(k.code, out)
 	}
 	reconverge(k.code)
-	k.LocalBytes = alignUp(b.local, 16)
+	k.LocalBytes = b.local
 	k.predicates = b.slots[classPred]
 	k.init32, k.init64 = make([]uint32, b.slots[class32]), make([]uint32, b.slots[class64])
 	for _, c := range k.values32 {
