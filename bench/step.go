@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +21,8 @@ type stepResult struct {
 	TokensPerSecond float64 `json:"tokens_per_second"` // median step
 	PeakBytes       float64 `json:"peak_bytes"`
 	Loss            float64 `json:"loss"`
+	// Memory is what our process allocated, in bytes by purpose.
+	Memory map[kernels.Purpose]int64 `json:"memory"`
 }
 
 // The training step that is measured: 4 documents of 256 tokens, all trained, float32.
@@ -54,6 +58,9 @@ func stepSuite(ctx context.Context, o Options) ([]Row, error) {
 				func(r stepResult) float64 { return r.TokensPerSecond }),
 			versus("peak resident memory of that process, "+name, "GiB", "PyTorch", us, them, true,
 				func(r stepResult) float64 { return r.PeakBytes / (1 << 30) }))
+		for _, purpose := range slices.Sorted(maps.Keys(us[0].Memory)) {
+			rows = append(rows, Row{Name: fmt.Sprintf("of it %s, %s", purpose, name), Ours: float64(us[0].Memory[purpose]) / (1 << 30), Unit: "GiB"})
+		}
 	}
 	return rows, nil
 }
@@ -66,12 +73,14 @@ func stepWorker(name string) (stepResult, error) {
 	}
 	defer k.Close()
 	var speeds []float64
+	var memory map[kernels.Purpose]int64
 	r, err := runSteps(k, name, func(step int, seconds float64) {
 		if step > 1 { // the first warms up
 			speeds = append(speeds, stepRows*stepTokens/seconds)
 		}
+		memory = k.InUse()
 	})
-	return stepResult{TokensPerSecond: median(speeds), PeakBytes: float64(r.PeakMemoryBytes), Loss: r.LastLoss}, err
+	return stepResult{TokensPerSecond: median(speeds), PeakBytes: float64(r.PeakMemoryBytes), Loss: r.LastLoss, Memory: memory}, err
 }
 
 // runSteps trains the named student on random tokens and tells watch how long each step took.

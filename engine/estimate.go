@@ -60,6 +60,18 @@ func checkMemory(s *Student, o model.PassOptions) error {
 		ErrMemory, float64(need)/(1<<30), describeMemory(plan), float64(available)/(1<<30))
 }
 
+// checkParameters refuses a student whose parameters alone do not fit, before they are
+// allocated: a configuration can ask for anything.
+func checkParameters(k kernels.Backend, c model.Config) error {
+	need := int64(c.Parameters()) * int64(k.ActivationType().Size())
+	available, known := availableMemory()
+	if !known || need <= available {
+		return nil
+	}
+	return fmt.Errorf("%w: the student's %d parameters take %.2f GiB, %.2f GiB are available",
+		ErrMemory, c.Parameters(), float64(need)/(1<<30), float64(available)/(1<<30))
+}
+
 // availableMemory is what the system can give without swapping: MemAvailable of Linux.
 func availableMemory() (bytes int64, known bool) {
 	f, err := os.Open("/proc/meminfo")

@@ -95,6 +95,9 @@ func NewStudent(k kernels.Backend, config, tokenizer string, seed uint64) (*Stud
 
 // FreshStudent makes a student with seeded random weights.
 func FreshStudent(k kernels.Backend, c model.Config, text *Text, seed uint64) (*Student, error) {
+	if err := checkParameters(k, c); err != nil {
+		return nil, err
+	}
 	m, err := model.New(k, c, seed)
 	if err != nil {
 		return nil, err

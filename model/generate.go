@@ -29,7 +29,7 @@ type Completion struct {
 type GenerateOptions struct {
 	Sampling kernels.Sampling
 	Stop     []int32 // ids that end an answer
-	Slots    int     // sequences decoded side by side; 0 means 32
+	Slots    int     // sequences decoded side by side, at most; 0 means 32
 	// OnToken, when not nil, sees a request's answer after each token and may end it
 	// with finish reason "stop"; ids is only valid during the call.
 	OnToken func(request int, ids []int32) (stop bool)
@@ -39,6 +39,10 @@ type GenerateOptions struct {
 
 // prefillTokens is about how many prompt tokens one prefill pass takes.
 const prefillTokens = 512
+
+// cacheBytes is about how much memory the cache may take: long answers are decoded fewer
+// at a time.
+const cacheBytes = 2 << 30
 
 // sequence is a request being decoded in a slot of the cache.
 type sequence struct {
@@ -92,9 +96,11 @@ func (s *Student) Generate(requests []Request, o GenerateOptions) error {
 	if o.Slots <= 0 {
 		o.Slots = 32
 	}
+	perSlot := 2 * s.Layers * longest * s.KVHeads * s.HeadDim * s.k.ActivationType().Size()
+	slots := max(1, min(o.Slots, len(requests), cacheBytes/perSlot))
 	g := &generator{s: s, o: o, requests: requests}
 	defer g.close()
-	if err := g.allocate(min(o.Slots, len(requests)), longest, max(prompt, prefillTokens)); err != nil {
+	if err := g.allocate(slots, longest, max(prompt, prefillTokens)); err != nil {
 		return err
 	}
 	s.freeze()

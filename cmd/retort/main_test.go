@@ -234,3 +234,67 @@ func TestGeneratedDataTrainsAndEvaluates(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 2)
 }
+
+func TestCheckCountsAndRefuses(t *testing.T) {
+	rows := writeFile(t, "rows.jsonl", goodRows+goodRows+`{"prompt": "x", "completion": ""}`+"\n")
+	code, stdout, stderr := capture(t, "check", "--dataset", rows, "--json")
+	require.Zero(t, code, stderr)
+	var r engine.CheckReport
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	require.Equal(t, 5, r.Rows)
+	require.Equal(t, 4, r.Usable)
+	require.Equal(t, 2, r.Duplicates)
+	require.Equal(t, 1, r.Rejects.Total())
+	code, stdout, _ = capture(t, "check", "--dataset", rows)
+	require.Zero(t, code)
+	require.Contains(t, stdout, "Tom has 5 apples.\n⟦#### 5<|endoftext|>⟧")
+	code, _, stderr = capture(t, "check", "--dataset", writeFile(t, "none.jsonl", `{"prompt": "x", "completion": ""}`))
+	require.Equal(t, 3, code)
+	require.Contains(t, stderr, "empty completion")
+}
+
+func TestTokenizeWritesIDsInOrder(t *testing.T) {
+	model := tinyFolder(t)
+	input := writeFile(t, "in.jsonl", "{\"text\": \"Tom has 5 apples.\"}\n{\"text\": \"\"}\n")
+	code, stdout, stderr := capture(t, "tokenize", "--model_name_or_path", model, "--input", input)
+	require.Zero(t, code, stderr)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	require.Len(t, lines, 2)
+	var row engine.Tokenized
+	require.NoError(t, json.Unmarshal([]byte(lines[0]), &row))
+	require.NotEmpty(t, row.IDs)
+	require.JSONEq(t, `{"index": 1, "text": "", "ids": []}`, lines[1])
+	code, _, stderr = capture(t, "tokenize", "--model_name_or_path", model, "--input", writeFile(t, "m.jsonl", `{"messages": []}`))
+	require.Equal(t, 3, code)
+	require.Contains(t, stderr, "m.jsonl:1")
+}
+
+func TestCompletionScriptsNameEveryCommand(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		code, stdout, _ := capture(t, "completion", "--shell", shell)
+		require.Zero(t, code)
+		for _, c := range commands() {
+			require.Contains(t, stdout, c.name)
+		}
+	}
+	code, _, _ := capture(t, "completion", "--shell", "tcsh")
+	require.Equal(t, 2, code)
+}
+
+func TestScoreAfterTrainingEqualsTheLossThatTrainingSaw(t *testing.T) {
+	rows := writeFile(t, "rows.jsonl", goodRows)
+	out := filepath.Join(t.TempDir(), "run")
+	code, _, stderr := capture(t, "train", "--model_name_or_path", tinyFolder(t), "--dataset", rows, "--eval_dataset", rows, "--max_steps", "2", "--output_dir", out, "--quiet")
+	require.Zero(t, code, stderr)
+	raw, err := os.ReadFile(filepath.Join(out, "eval_results.json"))
+	require.NoError(t, err)
+	var evaluated struct {
+		Loss float64 `json:"eval_loss"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &evaluated))
+	code, stdout, stderr := capture(t, "score", "--model_name_or_path", out, "--dataset", rows, "--json")
+	require.Zero(t, code, stderr)
+	var scored struct{ Loss float64 }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &scored))
+	require.InDelta(t, evaluated.Loss, scored.Loss, 1e-6)
+}

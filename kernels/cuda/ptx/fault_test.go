@@ -50,7 +50,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		{"half-written shared", shared + "st.shared.u16 [%r1], 1;\nld.shared.u32 %r0, [%r1];", warp, ErrUninitialized, 3, "bytes 0xc of 0xf"},
 		{"unwritten local", ".local .b8 a[16]; ld.local.u8 %r0, [a];", warp, ErrUninitialized, 1, ""},
 		{"missing barrier", shared + "st.shared.u32 [%r1], 1;\nsetp.lt.u32 %p1, %lane, 32;\n@%p1 ret;\nxor.b32 %r1, %r1, 128;\nld.shared.u32 %r0, [%r1];", two, ErrRace, 6, "lane 0: ld.shared.u32: reads the word at shared offset 0 that warp 0 wrote with no barrier between"},
-		{"write after read without a barrier", shared + "st.shared.u32 [%r1], 1;\nbar.sync 0;\nxor.b32 %r2, %r1, 128;\nld.shared.u32 %r0, [%r2];\nsetp.lt.u32 %p1, %lane, 32;\n@%p1 bra end;\nst.shared.u32 [%r2], 2;\nend:", two, ErrRace, 5, "wrote with no barrier"},
+		{"write after read without a barrier", shared + "st.shared.u32 [%r1], 1;\nbar.sync 0;\nxor.b32 %r2, %r1, 128;\nld.shared.u32 %r0, [%r2];\nsetp.lt.u32 %p1, %lane, 32;\n@%p1 bra end;\nst.shared.u32 [%r1], 2;\nend:", two, ErrRace, 5, "wrote with no barrier"},
 		{"write after read without a barrier, in the order of the warps", shared + "st.shared.u32 [%r1], 1;\nbar.sync 0;\nxor.b32 %r2, %r1, 128;\nld.shared.u32 %r0, [%r2];\nsetp.ge.u32 %p1, %lane, 32;\n@%p1 bra end;\nst.shared.u32 [%r1], 2;\nend:", two, ErrRace, 8, "read with no barrier"},
 		{"two warps write one word", shared + "mov.u32 %r1, s;\nst.shared.u32 [%r1], %lane;", two, ErrRace, 3, "warp 0 wrote"},
 		{"barrier in diverged code", "setp.lt.u32 %p1, %lane, 16;\n@%p1 bra skip;\nbar.sync 0;\nskip: mov.u32 %r0, 0; st.global.u32 [%address], %r0;", warp, ErrBarrier, 3, "elsewhere"},

@@ -3,6 +3,7 @@ package ptx
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"testing"
@@ -192,4 +193,137 @@ func TestLostPaddingShowsAsBankConflicts(t *testing.T) {
 	c, _, _, _, err := runGEMM(t, "gemm_unpadded", 64, 64, 64, 1)
 	require.NoError(t, err)
 	require.Equal(t, 4.0, c.SharedLoad.Ratio(), "rows of 64 bytes: eight rows meet in two groups of banks")
+}
+
+func TestSoftmaxMatchesFloat64(t *testing.T) {
+	k := kernelOf(t, loadFile(t, "softmax"), "softmax")
+	for _, d := range []int{1, 31, 100, 515} {
+		rows := 6
+		mem := NewMemory()
+		x := ramp(rows * d)
+		out := reserve(t, mem, 4*rows*d)
+		_, err := Run(mem, Launch{Kernel: k, Grid: [3]int{2}, Block: [3]int{128}, Args: arguments(t, k, out, upload(t, mem, x), int32(rows), int32(d))})
+		require.NoError(t, err)
+		got := download[float32](t, mem, out, rows*d)
+		for r := range rows {
+			var sum float64
+			for i := range d {
+				sum += math.Exp(float64(x[r*d+i]))
+			}
+			for i := range d {
+				want := math.Exp(float64(x[r*d+i])) / sum
+				require.InDelta(t, want, float64(got[r*d+i]), want*1e-6)
+			}
+		}
+	}
+}
+
+// TestLibraryFunctionsMatchFloat64 runs CUDA's own float32 library: its
+// polynomials, table look-ups and slow paths are a test of many instructions.
+func TestLibraryFunctionsMatchFloat64(t *testing.T) {
+	k := kernelOf(t, loadFile(t, "softmax"), "library")
+	mem, n := NewMemory(), 200
+	x := ramp(n)
+	for i := range x {
+		x[i] *= 8
+	}
+	out := reserve(t, mem, 8*4*n)
+	_, err := Run(mem, Launch{Kernel: k, Grid: [3]int{4}, Block: [3]int{64}, Args: arguments(t, k, out, upload(t, mem, x), int32(n))})
+	require.NoError(t, err)
+	got := download[float32](t, mem, out, 8*n)
+	for i, f32 := range x {
+		v := float64(f32)
+		for j, want := range []float64{
+			0.5 * v * (1 + math.Tanh(0.7978845608*(v+0.044715*v*v*v))), math.Log(v*v + 1), v / (1 + math.Exp(-v)),
+			math.Sqrt(v*v + 2), math.Pow(math.Abs(v)+0.5, 1.5), math.Erf(v), math.Sin(v), math.Cos(float64(f32 * 100000)),
+		} {
+			require.InDelta(t, want, float64(got[j*n+i]), math.Abs(want)*2e-6+3e-7, "function %d of %v", j, v)
+		}
+	}
+}
+
+func TestBlockSumIsExact(t *testing.T) {
+	k := kernelOf(t, loadFile(t, "reduce"), "block_sum")
+	mem, n := NewMemory(), 1000
+	in := make([]int32, n)
+	want := make([]int32, 4)
+	for i := range in {
+		in[i] = int32(i*i) - 1000
+		want[i/256] += in[i]
+	}
+	out := reserve(t, mem, 16)
+	c, err := Run(mem, Launch{Kernel: k, Grid: [3]int{4}, Block: [3]int{256}, SharedBytes: 1024,
+		Args: arguments(t, k, out, upload(t, mem, in), int32(n))})
+	require.NoError(t, err)
+	require.Equal(t, want, download[int32](t, mem, out, 4))
+	require.Equal(t, int64(4*8*9), c.Barriers, "nine barriers of eight warps in each block")
+	require.Positive(t, c.Diverged)
+}
+
+func TestHistogramByAtomicsIsExact(t *testing.T) {
+	k := kernelOf(t, loadFile(t, "reduce"), "histogram")
+	mem, n := NewMemory(), 5000
+	in := make([]uint8, n)
+	want := make([]uint32, 256)
+	for i := range in {
+		in[i] = uint8(i * i / 7)
+		want[in[i]]++
+	}
+	bins := upload(t, mem, make([]uint32, 256))
+	_, err := Run(mem, Launch{Kernel: k, Grid: [3]int{6}, Block: [3]int{96}, Workers: 3, Args: arguments(t, k, bins, upload(t, mem, in), int32(n))})
+	require.NoError(t, err)
+	require.Equal(t, want, download[uint32](t, mem, bins, 256))
+}
+
+func TestDivergentLoopGivesEachLaneItsOwnCount(t *testing.T) {
+	k := kernelOf(t, loadFile(t, "collatz"), "collatz")
+	mem, n := NewMemory(), 300
+	out := reserve(t, mem, 4*n)
+	c, err := Run(mem, Launch{Kernel: k, Grid: [3]int{3}, Block: [3]int{128}, Args: arguments(t, k, out, int32(n))})
+	require.NoError(t, err)
+	for i, got := range download[int32](t, mem, out, n) {
+		steps := int32(0)
+		for v := i + 1; v != 1; steps++ {
+			if v%2 == 1 {
+				v = 3*v + 1
+			} else {
+				v /= 2
+			}
+		}
+		require.Equal(t, steps, got)
+	}
+	require.Greater(t, c.Diverged, int64(50))
+	require.Less(t, c.Executed.Lane, 32*c.Executed.Warp)
+}
+
+// TestSwitchAndCallTakeTheRightCase runs a tree of divergent branches and a device
+// function, called from two places by different lanes of a warp.
+func TestSwitchAndCallTakeTheRightCase(t *testing.T) {
+	k := kernelOf(t, loadFile(t, "collatz"), "pick")
+	mem, n := NewMemory(), 200
+	out := reserve(t, mem, 4*n)
+	_, err := Run(mem, Launch{Kernel: k, Grid: [3]int{2}, Block: [3]int{128}, Args: arguments(t, k, out, int32(n))})
+	require.NoError(t, err)
+	twist := func(v int32, by int) int32 {
+		for range by {
+			v = v*1664525 + 1013904223
+		}
+		return v
+	}
+	for i, got := range download[int32](t, mem, out, n) {
+		v := int32(i)
+		want := []int32{twist(v, 1), v / 3, v*v - 5, twist(v, i%5), int32(bits.OnesCount32(uint32(v)) + bits.LeadingZeros32(uint32(v))),
+			int32(bits.Reverse32(uint32(v))), -v}[i%7]
+		require.Equal(t, want, got, "lane %d", i)
+	}
+}
+
+// TestWorkersDoNotChangeResultsOrCounts compares one worker with four.
+func TestWorkersDoNotChangeResultsOrCounts(t *testing.T) {
+	one, _, _, a, err := runGEMM(t, "gemm", 128, 128, 64, 1)
+	require.NoError(t, err)
+	four, _, _, b, err := runGEMM(t, "gemm", 128, 128, 64, 4)
+	require.NoError(t, err)
+	require.Equal(t, a, b)
+	require.Equal(t, one, four)
 }
