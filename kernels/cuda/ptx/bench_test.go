@@ -29,7 +29,7 @@ func BenchmarkRMSNorm(b *testing.B) {
 func BenchmarkGEMM(b *testing.B) {
 	k := kernelOf(b, loadFile(b, "gemm"), "gemm")
 	mem := NewMemory()
-	m, n, depth := 128, 128, 256
+	m, n, depth := 128, 128, 768
 	l := Launch{Kernel: k, Grid: [3]int{n / 64, m / 64}, Block: [3]int{128}, Workers: 1,
 		Args: arguments(b, k, reserve(b, mem, 4*m*n), upload(b, mem, toBrain(ramp(m*depth))), upload(b, mem, toBrain(ramp(n*depth))), int32(n), int32(depth))}
 	var lanes, flops int64

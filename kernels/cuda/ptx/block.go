@@ -3,6 +3,7 @@ package ptx
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -183,6 +184,7 @@ func (b *block) release(bar *barrier) {
 		for u, c := range bar.told {
 			w.known[u] = max(w.known[u], c)
 		}
+		w.floor = slices.Min(w.known[:len(b.warps)])
 		w.clock = b.clock
 		w.waiting = nil
 		if o := b.kernel.code[w.pc].barrier; o.reduce != "" {

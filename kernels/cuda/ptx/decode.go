@@ -80,7 +80,7 @@ func (d *decoder) take(names ...string) string {
 
 func (d *decoder) flag(name string) bool { return d.take(name) != "" }
 
-// types removes and returns the type at the end of the modifiers; of two types
+// lastType removes and returns the type at the end of the modifiers; of two types
 // (cvt, set) the last.
 func (d *decoder) lastType() scalar {
 	if n := len(d.mods); n > 0 {
@@ -228,9 +228,6 @@ func (d *decoder) integerOperand(i int) uint64 {
 	}
 	return o.value
 }
-
-// scratch returns a slot of its own for intermediate values.
-func (d *decoder) scratch(c class) int { return d.b.slot(c) }
 
 // label returns the index of the instruction that a label names.
 func (d *decoder) label(name string) int {

@@ -161,6 +161,7 @@ func decodeMatrix(d *decoder) exec {
 	d.fragment(1, o.a[:o.nA], u32, false)
 	d.fragment(2, o.b[:o.nB], u32, false)
 	d.fragment(3, o.c[:], u32, false)
+	o.separate = o.kind == elementBF16 && !o.overlaps()
 	return o.execute
 }
 

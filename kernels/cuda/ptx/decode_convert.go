@@ -46,6 +46,9 @@ func decodeConvert(d *decoder) exec {
 			}
 		}, out, a)
 	}
+	if d.st.text == "cvt.sat.f32.f32" { // every expf has one
+		return form32(each32(saturate), out, a)
+	}
 	return form32(each32(func(v uint32) uint32 { return uint32(f(low(uint64(v), n))) }), out, a)
 }
 

@@ -94,7 +94,7 @@ func (d *decoder) integer(t scalar) {
 	}
 }
 
-// halfType returns the type of twice the width, for .wide.
+// doubleType returns the type of twice the width, for .wide.
 func (d *decoder) doubleType(t scalar) scalar {
 	name, ok := map[string]string{"u16": "u32", "s16": "s32", "u32": "u64", "s32": "s64"}[t.name]
 	if !ok {

@@ -26,4 +26,10 @@
 // and rounded once, inside NVIDIA's documented bounds. mma.sync multiplies
 // exactly and adds in float32 in ascending k; a card may differ in the last bits.
 // Float atomics are refused: results must not depend on the order of blocks.
+//
+// # What is not seen
+//
+// Races in global memory, between blocks or warps, are not looked for. In shared
+// memory only barriers order warps: a kernel that synchronises warps by flags and
+// fences there is reported as racing. Caches, timing and occupancy do not exist.
 package ptx

@@ -75,7 +75,7 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 	if none != 0 {
 		c := w.async.add()
 		c.fill(w, none, a.size, &dst)
-		c.source = nil
+		c.source, c.data = nil, [32][16]byte{}
 	}
 	for rest := full; rest != 0; {
 		// The whole width must be readable unless the lane takes less.
@@ -121,7 +121,7 @@ func (a *asyncAccess) partial(w *warp, lane int, dst *[32]int32) {
 	w.countGlobal(false, Traffic{1, int64(n), sectors, int64(n+31) / 32})
 	c := w.async.add()
 	c.fill(w, 1<<lane, a.size, dst)
-	c.source, c.src[lane], c.taken[lane] = al, int32(o), int32(n)
+	c.source, c.src[lane], c.taken[lane], c.data[lane] = al, int32(o), int32(n), [16]byte{}
 	copy(c.data[lane][:n], al.data[o:])
 }
 
@@ -164,13 +164,10 @@ func (a *asyncAccess) sizes(w *warp, m uint32) (full, none uint32, ok bool) {
 func (a *asyncAccess) markInFlight(w *warp, m uint32) bool {
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		for k := 0; k < a.size/4; k++ {
-			word := w.off[lane]>>2 + int32(k)
-			s := &w.blk.words[word]
-			if !w.writeWord(s, lane, word, 15, 0) {
-				return false
-			}
-			s.state |= 0xf0
+		first := w.off[lane] >> 2
+		words := w.blk.words[first:][:a.size/4]
+		if !w.writeWords(words, lane, first, 15, 0, inFlight) {
+			return false
 		}
 	}
 	return true
@@ -181,9 +178,6 @@ func (c *asyncCopy) fill(w *warp, m uint32, size int, dst *[32]int32) {
 	c.group = w.async.committed
 	c.taken = [32]int32{}
 	c.line = w.blk.kernel.code[w.pc].line
-	for l := range c.data {
-		c.data[l] = [16]byte{}
-	}
 }
 
 // commit closes the open group of each lane.
@@ -195,20 +189,24 @@ func (w *warp) commit(m uint32) {
 
 // waitGroups lets land, for the lanes of m, all but their pending latest groups.
 func (w *warp) waitGroups(m uint32, pending uint32) {
-	w.land(m, func(c *asyncCopy, l int) bool { return c.group[l]+pending < w.async.committed[l] })
+	w.land(m, pending)
 }
 
 // waitAll lets everything land, groups that were never closed included.
 func (w *warp) waitAll(m uint32) {
-	w.land(m, func(*asyncCopy, int) bool { return true })
+	w.land(m, everything)
 }
 
-func (w *warp) land(m uint32, due func(c *asyncCopy, lane int) bool) {
+const everything = ^uint32(0)
+
+func (w *warp) land(m uint32, pending uint32) {
 	keep := w.async.flying[:0]
+	word := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: 15, state: 15} // what the copy leaves
 	for _, c := range w.async.flying {
 		for l := c.mask & m; l != 0; l &= l - 1 {
-			if lane := bits.TrailingZeros32(l) & 31; due(c, lane) {
-				c.landLane(w, lane)
+			lane := bits.TrailingZeros32(l) & 31
+			if pending == everything || c.group[lane]+pending < w.async.committed[lane] {
+				c.landLane(w, lane, word)
 				c.mask &^= 1 << lane
 			}
 		}
@@ -221,18 +219,22 @@ func (w *warp) land(m uint32, due func(c *asyncCopy, lane int) bool) {
 	w.async.flying = keep
 }
 
-func (c *asyncCopy) landLane(w *warp, lane int) {
-	n := int(c.taken[lane])
-	if n > 0 && !bytes.Equal(c.data[lane][:n], c.source.data[c.src[lane]:int(c.src[lane])+n]) {
+func (c *asyncCopy) landLane(w *warp, lane int, word sharedWord) {
+	n, o := int(c.taken[lane]), c.dst[lane]
+	data := &c.data[lane]
+	if n == 16 && *data == [16]byte(c.source.data[c.src[lane]:]) { // the usual case, quickly
+		*(*[16]byte)(w.blk.shared[o:]) = *data
+		words := (*[4]sharedWord)(w.blk.words[o>>2:])
+		words[0], words[1], words[2], words[3] = word, word, word, word
+		return
+	}
+	if n > 0 && !bytes.Equal(data[:n], c.source.data[c.src[lane]:int(c.src[lane])+n]) {
 		w.fail(ErrAsync, 1<<lane, "the source of the cp.async in line %d was overwritten before this wait", c.line)
 		return
 	}
-	o := c.dst[lane]
-	copy(w.blk.shared[o:int(o)+c.size], c.data[lane][:c.size])
-	for k := 0; k < c.size/4; k++ {
-		s := &w.blk.words[int(o)>>2+k]
-		s.state = 15
-		s.writer, s.writeClock, s.wrote = uint8(w.id), w.clock, 15
-		s.readers, s.read = 0, 0
+	copy(w.blk.shared[o:int(o)+c.size], data[:c.size])
+	words := w.blk.words[o>>2:][:c.size/4]
+	for i := range words {
+		words[i] = word
 	}
 }

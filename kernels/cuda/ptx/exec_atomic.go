@@ -64,16 +64,16 @@ func (o *atomicOp) inShared(w *warp, m uint32) {
 	w.countShared(true, Traffic{1, int64(o.at.bytes * bits.OnesCount32(m)), units, ideal})
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		for k := 0; k < o.at.bytes/4; k++ {
-			word := w.off[lane]>>2 + int32(k)
-			s := &w.blk.words[word]
-			if s.state&0xff != 15 {
-				w.failState(s, lane, word, 15)
+		first := w.off[lane] >> 2
+		words := w.blk.words[first:][:o.at.bytes/4]
+		for i := range words {
+			if words[i].state != 15 {
+				w.failState(&words[i], lane, first+int32(i), 15)
 				return
 			}
-			if !w.writeWord(s, lane, word, 15, atomicWrite) {
-				return
-			}
+		}
+		if !w.writeWords(words, lane, first, 15, atomicWrite, 0) {
+			return
 		}
 	}
 	o.lanes(w, w.blk.shared, m)

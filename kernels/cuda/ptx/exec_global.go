@@ -79,18 +79,32 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 			o := w.off[bits.TrailingZeros32(l)&31]
 			copy(al.written[o:int(o)+size], ones[:])
 		}
-	} else {
-		for l := part; l != 0; l &= l - 1 {
-			o := w.off[bits.TrailingZeros32(l)&31]
-			if !allWritten(al.written[o : int(o)+size]) {
-				w.failUnwritten(al, part, size)
-				return nil, 0
-			}
-		}
+	} else if !w.lanesWritten(al, part, size) {
+		w.failUnwritten(al, part, size)
+		return nil, 0
 	}
 	sectors, ideal := w.sectors(part, size)
 	w.countGlobal(write, Traffic{1, int64(size * bits.OnesCount32(part)), sectors, ideal})
 	return al, part
+}
+
+// lanesWritten reports whether something wrote every byte that the lanes read.
+func (w *warp) lanesWritten(al *allocation, m uint32, size int) bool {
+	if size == 16 {
+		and := ^uint64(0)
+		for l := m; l != 0; l &= l - 1 {
+			p := (*[16]byte)(al.written[w.off[bits.TrailingZeros32(l)&31]:])
+			and &= binary.LittleEndian.Uint64(p[:8]) & binary.LittleEndian.Uint64(p[8:])
+		}
+		return and == 0x0101010101010101
+	}
+	for l := m; l != 0; l &= l - 1 {
+		o := w.off[bits.TrailingZeros32(l)&31]
+		if !allWritten(al.written[o : int(o)+size]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *warp) countGlobal(write bool, t Traffic) {
@@ -130,7 +144,7 @@ func (w *warp) sectors(m uint32, size int) (touched, ideal int64) {
 }
 
 func (w *warp) failAddress(lane, size int) {
-	kind, detail := w.blk.memory.explain(w.addr[lane], size)
+	detail, kind := w.blk.memory.explain(w.addr[lane], size)
 	w.fail(kind, 1<<lane, "%s", detail)
 }
 

@@ -1,5 +1,10 @@
 package ptx
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // elementKind is the type of the elements of A and B.
 type elementKind uint8
 
@@ -13,12 +18,13 @@ const (
 // accumulators. A warp holds the matrices in fragments: lane l has the rows l/4
 // and l/4+8 of A, C and D, and the column l/4 of B.
 type matrixOp struct {
-	k      int
-	kind   elementKind
-	d, c   [4]int
-	a      [4]int
-	b      [2]int
-	nA, nB int
+	k        int
+	kind     elementKind
+	separate bool // bf16 whose registers suit multiplyFast
+	d, c     [4]int
+	a        [4]int
+	b        [2]int
+	nA, nB   int
 }
 
 func (o *matrixOp) execute(w *warp, m uint32) {
@@ -40,15 +46,56 @@ func (o *matrixOp) execute(w *warp, m uint32) {
 		return
 	}
 	mat := &w.blk.matrices
-	o.gather(w, mat)
-	multiply(mat, o.k)
-	for r := 0; r < 4; r++ {
-		d := &w.r32[o.d[r]]
-		w.init32[o.d[r]] = fullMask
-		for l := range d {
-			d[l] = canonical32(mat.d[l>>2+r>>1*8][l&3*2+r&1])
-		}
+	if o.separate && o.fast(w, mat) {
+		return
 	}
+	o.gather(w, mat)
+	multiplyPortable(mat, o.k)
+	for half := 0; half < 2; half++ { // upper rows, lower rows
+		even, odd := &w.r32[o.d[2*half]], &w.r32[o.d[2*half+1]]
+		for g := 0; g < 8; g++ {
+			row := &mat.d[8*half+g]
+			e, d := (*[4]uint32)(even[4*g:]), (*[4]uint32)(odd[4*g:])
+			e[0], d[0] = canonical32(row[0]), canonical32(row[1])
+			e[1], d[1] = canonical32(row[2]), canonical32(row[3])
+			e[2], d[2] = canonical32(row[4]), canonical32(row[5])
+			e[3], d[3] = canonical32(row[6]), canonical32(row[7])
+		}
+		w.init32[o.d[2*half]], w.init32[o.d[2*half+1]] = fullMask, fullMask
+	}
+}
+
+// fragments are the registers of an mma of bf16, as multiplyFast takes them.
+type fragments struct {
+	d, c, a [4]*v32
+	b       *[16][8]float32
+	k       int
+}
+
+// fast multiplies bf16 with vector instructions, if there are any.
+func (o *matrixOp) fast(w *warp, mat *matrices) bool {
+	o.gatherB(w, mat)
+	f := fragments{b: &mat.b, k: o.k}
+	for r := range 4 {
+		f.d[r], f.c[r] = &w.r32[o.d[r]], &w.r32[o.c[r]]
+	}
+	for r, slot := range o.a[:o.nA] {
+		f.a[r] = &w.r32[slot]
+	}
+	if !multiplyFast(&f) {
+		return false
+	}
+	for _, slot := range o.d {
+		w.init32[slot] = fullMask
+	}
+	return true
+}
+
+// overlaps reports whether D shares registers with operands that are still needed
+// when its upper half has been written.
+func (o *matrixOp) overlaps() bool {
+	needed := append(append([]int{o.c[2], o.c[3]}, o.a[:o.nA]...), o.b[:o.nB]...)
+	return slices.Contains(needed, o.d[0]) || slices.Contains(needed, o.d[1])
 }
 
 // matrices are the unpacked operands of one mma.
@@ -58,39 +105,88 @@ type matrices struct {
 	d [16][8]float32
 }
 
-// gather unpacks the fragments.
+// gather unpacks the fragments. Registers of A come as upper rows, lower rows,
+// then the same for the next k; lanes 4g to 4g+3 hold one row.
 func (o *matrixOp) gather(w *warp, mat *matrices) {
-	for r := 0; r < 4; r++ {
-		c := &w.r32[o.c[r]]
-		for l, v := range c {
-			mat.d[l>>2+r>>1*8][l&3*2+r&1] = f32(v)
+	for half := 0; half < 2; half++ {
+		even, odd := &w.r32[o.c[2*half]], &w.r32[o.c[2*half+1]]
+		for g := 0; g < 8; g++ {
+			row := &mat.d[8*half+g]
+			e, d := (*[4]uint32)(even[4*g:]), (*[4]uint32)(odd[4*g:])
+			row[0], row[1], row[2], row[3] = f32(e[0]), f32(d[0]), f32(e[1]), f32(d[1])
+			row[4], row[5], row[6], row[7] = f32(e[2]), f32(d[2]), f32(e[3]), f32(d[3])
 		}
 	}
-	for r := 0; r < o.nA; r++ { // registers: upper rows, lower rows, then the same for the next k
-		for l, v := range &w.r32[o.a[r]] {
-			row := &mat.a[l>>2+r&1*8]
-			switch k := l&3*2 + r>>1*8; o.kind {
-			case elementBF16:
-				row[k&15], row[(k+1)&15] = f32(v<<16), f32(v&0xffff0000)
-			case elementF16:
-				row[k&15], row[(k+1)&15] = halfToFloat(v&0xffff), halfToFloat(v>>16)
-			default:
-				row[l&3+r>>1*4] = f32(v &^ 0x1fff)
+	for r, slot := range o.a[:o.nA] {
+		v := &w.r32[slot]
+		for g := 0; g < 8; g++ {
+			row, four := &mat.a[g+r&1*8], (*[4]uint32)(v[4*g:])
+			if o.kind == elementTF32 {
+				truncateTF32((*[4]float32)(row[r>>1*4:]), four)
+			} else {
+				unpackHalves((*[8]float32)(row[r>>1*8:]), four, o.kind)
 			}
 		}
 	}
-	for r := 0; r < o.nB; r++ {
-		for l, v := range &w.r32[o.b[r]] {
-			n := l >> 2 & 7
-			switch k := l&3*2 + r*8; o.kind {
-			case elementBF16:
-				mat.b[k&15][n], mat.b[(k+1)&15][n] = f32(v<<16), f32(v&0xffff0000)
-			case elementF16:
-				mat.b[k&15][n], mat.b[(k+1)&15][n] = halfToFloat(v&0xffff), halfToFloat(v>>16)
-			default:
-				mat.b[l&3+r*4][n] = f32(v &^ 0x1fff)
+	o.gatherB(w, mat)
+}
+
+// gatherB unpacks B: a column is spread over the rows of mat.b.
+func (o *matrixOp) gatherB(w *warp, mat *matrices) {
+	for r, slot := range o.b[:o.nB] {
+		v := &w.r32[slot]
+		for t := 0; t < 4; t++ { // lanes t, t+4, t+8, … hold one k, or two
+			column := (*[29]uint32)(v[t:])
+			if k := 2*t + r*8; o.kind == elementTF32 {
+				spreadTF32(&mat.b[t+r*4], column)
+			} else {
+				spreadHalves(&mat.b[k&15], &mat.b[(k+1)&15], column, o.kind)
 			}
 		}
+	}
+}
+
+// spreadHalves widens every fourth register into two rows.
+func spreadHalves(even, odd *[8]float32, v *[29]uint32, kind elementKind) {
+	if kind == elementBF16 {
+		even[0], odd[0] = f32(v[0]<<16), f32(v[0]&0xffff0000)
+		even[1], odd[1] = f32(v[4]<<16), f32(v[4]&0xffff0000)
+		even[2], odd[2] = f32(v[8]<<16), f32(v[8]&0xffff0000)
+		even[3], odd[3] = f32(v[12]<<16), f32(v[12]&0xffff0000)
+		even[4], odd[4] = f32(v[16]<<16), f32(v[16]&0xffff0000)
+		even[5], odd[5] = f32(v[20]<<16), f32(v[20]&0xffff0000)
+		even[6], odd[6] = f32(v[24]<<16), f32(v[24]&0xffff0000)
+		even[7], odd[7] = f32(v[28]<<16), f32(v[28]&0xffff0000)
+		return
+	}
+	for n := range even {
+		even[n], odd[n] = halfToFloat(v[4*n]&0xffff), halfToFloat(v[4*n]>>16)
+	}
+}
+
+func spreadTF32(row *[8]float32, v *[29]uint32) {
+	for n := range row {
+		row[n] = f32(v[4*n] &^ 0x1fff)
+	}
+}
+
+// unpackHalves widens the eight elements of four registers.
+func unpackHalves(row *[8]float32, v *[4]uint32, kind elementKind) {
+	if kind == elementBF16 {
+		row[0], row[1] = f32(v[0]<<16), f32(v[0]&0xffff0000)
+		row[2], row[3] = f32(v[1]<<16), f32(v[1]&0xffff0000)
+		row[4], row[5] = f32(v[2]<<16), f32(v[2]&0xffff0000)
+		row[6], row[7] = f32(v[3]<<16), f32(v[3]&0xffff0000)
+		return
+	}
+	for i, x := range v {
+		row[2*i], row[2*i+1] = halfToFloat(x&0xffff), halfToFloat(x>>16)
+	}
+}
+
+func truncateTF32(row *[4]float32, v *[4]uint32) {
+	for i, x := range v {
+		row[i] = f32(x &^ 0x1fff)
 	}
 }
 
@@ -142,12 +238,16 @@ func (o *loadMatrixOp) execute(w *warp, m uint32) {
 // it, or below it when transposed.
 func (o *loadMatrixOp) collect(w *warp, i int) {
 	d, shared := &w.r32[o.regs[i]], w.blk.shared
-	for l := range d {
-		if !o.transpose {
-			at := int(w.off[8*i+l>>2]) + l&3*4
-			d[l] = uint32(little(shared[at:], 4))
-			continue
+	if !o.transpose {
+		for row := 0; row < 8; row++ {
+			from, four := (*[16]byte)(shared[w.off[8*i+row]:]), (*[4]uint32)(d[4*row:])
+			for j := range four {
+				four[j] = binary.LittleEndian.Uint32(from[4*j:])
+			}
 		}
+		return
+	}
+	for l := range d {
 		at, below := int(w.off[8*i+l&3*2])+l>>2*2, int(w.off[8*i+l&3*2+1])+l>>2*2
 		d[l] = uint32(little(shared[at:], 2) | little(shared[below:], 2)<<16)
 	}

@@ -20,7 +20,10 @@ type sharedWord struct {
 	state      uint8  // bytes ever written; upper nibble: bytes that a cp.async has in flight
 }
 
-const atomicWrite = 1 << 4
+const (
+	atomicWrite = 1 << 4 // in sharedWord.wrote
+	inFlight    = 0xf0   // in sharedWord.state: all bytes of the word
+)
 
 // sharedAccess checks the access of size bytes a lane at w.addr against the
 // block's shared memory, and fills w.off.
@@ -38,15 +41,13 @@ func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
 		if size < 4 {
 			need = uint8(1<<size-1) << (o & 3)
 		}
-		for word := o >> 2; word <= (o+int32(size)-1)>>2; word++ {
-			s := &w.blk.words[word]
-			if write {
-				if !w.writeWord(s, l, word, need, 0) {
-					return false
-				}
-			} else if !w.readWord(s, l, word, need) {
+		words := w.blk.words[o>>2:][:(size+3)/4]
+		if write {
+			if !w.writeWords(words, l, o>>2, need, 0, 0) {
 				return false
 			}
+		} else if !w.readWords(words, l, o>>2, need) {
+			return false
 		}
 	}
 	return true
@@ -74,7 +75,48 @@ func (w *warp) countShared(write bool, t Traffic) {
 	}
 }
 
-// readWord checks and notes a read of the bytes in need.
+// readWords checks and notes a read of the bytes in need of each word; first is
+// the number of the first one. What lies below w.floor is ordered before
+// everything that the warp does now: most accesses need no more than that.
+func (w *warp) readWords(words []sharedWord, lane int, first int32, need uint8) bool {
+	me := uint32(1) << (w.id & 31)
+	for i := range words {
+		s := &words[i]
+		if s.state&(need|need<<4) != need || s.writeClock > w.floor || s.readClock > w.floor && s.readClock != w.clock {
+			if !w.readWord(s, lane, first+int32(i), need) {
+				return false
+			}
+			continue
+		}
+		if s.readClock != w.clock {
+			s.readers, s.readClock, s.read = 0, w.clock, 0
+		}
+		s.readers |= me
+		s.read |= need
+	}
+	return true
+}
+
+// writeWords checks and notes a write of the bytes in need of each word. atomic is
+// atomicWrite or 0; flight is inFlight for the targets of a cp.async, else 0.
+func (w *warp) writeWords(words []sharedWord, lane int, first int32, need, atomic, flight uint8) bool {
+	whole := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: need | atomic, state: need | flight}
+	for i := range words {
+		s := &words[i]
+		if s.state>>4&need != 0 || max(s.writeClock, s.readClock) > w.floor {
+			if !w.writeWord(s, lane, first+int32(i), need, atomic, flight) {
+				return false
+			}
+			continue
+		}
+		state := s.state
+		*s = whole
+		s.state |= state
+	}
+	return true
+}
+
+// readWord is readWords of one word that needs a closer look.
 func (w *warp) readWord(s *sharedWord, lane int, word int32, need uint8) bool {
 	if s.state&(need|need<<4) != need {
 		w.failState(s, lane, word, need)
@@ -100,13 +142,13 @@ func (w *warp) noteRead(s *sharedWord, need uint8) {
 	s.read |= need
 }
 
-// writeWord checks and notes a write of the bytes in need; flags is atomicWrite or 0.
-func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, flags uint8) bool {
+// writeWord is writeWords of one word that needs a closer look.
+func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, atomic, flight uint8) bool {
 	if s.state>>4&need != 0 {
 		w.failState(s, lane, word, need)
 		return false
 	}
-	if w.known[s.writer&31] < s.writeClock && s.wrote&need != 0 && s.wrote&flags == 0 {
+	if w.known[s.writer&31] < s.writeClock && s.wrote&need != 0 && s.wrote&atomic == 0 {
 		w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d wrote with no barrier between", word*4, s.writer)
 		return false
 	}
@@ -116,12 +158,12 @@ func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, flags uint8)
 			return false
 		}
 	}
-	if int(s.writer) != w.id || s.writeClock != w.clock || s.wrote&atomicWrite != flags {
-		s.wrote = flags
+	if int(s.writer) != w.id || s.writeClock != w.clock || s.wrote&atomicWrite != atomic {
+		s.wrote = atomic
 	}
 	s.writer, s.writeClock = uint8(w.id), w.clock
 	s.wrote |= need
-	s.state |= need
+	s.state |= need | flight
 	s.readers, s.read = 0, 0
 	return true
 }
@@ -154,26 +196,18 @@ func (w *warp) bankPasses(m uint32, size int) (passes, ideal int64) {
 	lanes := 32 / words
 	shift := bits.TrailingZeros(uint(4 * words))
 	for first := 0; first < 32; first += lanes {
-		var held [32]int32
-		var seen uint32
-		clash := false
 		phase := m >> first << (32 - lanes) >> (32 - lanes) << first
-		for l := phase; l != 0; l &= l - 1 {
-			unit := w.off[bits.TrailingZeros32(l)&31] >> shift
-			b := unit & int32(lanes-1) & 31
-			if seen>>b&1 == 0 {
-				seen |= 1 << b
-				held[b] = unit
-			} else if held[b] != unit {
-				clash = true
-			}
+		if phase == 0 {
+			continue
 		}
-		if seen != 0 {
-			ideal++
-			passes++
-			if clash {
-				passes += w.clashes(phase, shift, int32(lanes-1))
-			}
+		var seen uint32
+		for l := phase; l != 0; l &= l - 1 {
+			seen |= 1 << (w.off[bits.TrailingZeros32(l)&31] >> shift & int32(lanes-1) & 31)
+		}
+		ideal++
+		passes++
+		if bits.OnesCount32(seen) < bits.OnesCount32(phase) { // two lanes in one bank, perhaps at one address
+			passes += w.clashes(phase, shift, int32(lanes-1))
 		}
 	}
 	return passes, ideal

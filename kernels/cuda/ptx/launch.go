@@ -20,7 +20,7 @@ type Launch struct {
 }
 
 // DefaultBudget is the number of instructions after which a warp counts as runaway.
-const DefaultBudget = 1 << 28
+const DefaultBudget = 1 << 26
 
 // Limits of a launch, those of sm_80 and above.
 const (

@@ -116,11 +116,11 @@ func find(list []*allocation, addr uint64) *allocation {
 }
 
 // explain says why size bytes at addr are not accessible.
-func (m *Memory) explain(addr uint64, size int) (kind error, detail string) {
+func (m *Memory) explain(addr uint64, size int) (detail string, kind error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s, ok := m.freedSpan(addr); ok {
-		return ErrUseAfterFree, fmt.Sprintf("%d bytes at %#x lie in an allocation of %d bytes at %#x that was freed", size, addr, s.size, s.base)
+		return fmt.Sprintf("%d bytes at %#x lie in an allocation of %d bytes at %#x that was freed", size, addr, s.size, s.base), ErrUseAfterFree
 	}
 	list := *m.live.Load()
 	var near *allocation
@@ -133,18 +133,18 @@ func (m *Memory) explain(addr uint64, size int) (kind error, detail string) {
 	}
 	switch {
 	case near == nil:
-		return ErrBounds, fmt.Sprintf("%d bytes at %#x; nothing is allocated", size, addr)
+		return fmt.Sprintf("%d bytes at %#x; nothing is allocated", size, addr), ErrBounds
 	case addr < near.base:
-		return ErrBounds, fmt.Sprintf("%d bytes at %#x lie %d bytes before the %s of %d bytes at %#x", size, addr, near.base-addr, near.what, len(near.data), near.base)
+		return fmt.Sprintf("%d bytes at %#x lie %d bytes before the %s of %d bytes at %#x", size, addr, near.base-addr, near.what, len(near.data), near.base), ErrBounds
 	}
-	return ErrBounds, fmt.Sprintf("%d bytes at %#x, offset %d of the %s of %d bytes at %#x", size, addr, addr-near.base, near.what, len(near.data), near.base)
+	return fmt.Sprintf("%d bytes at %#x, offset %d of the %s of %d bytes at %#x", size, addr, addr-near.base, near.what, len(near.data), near.base), ErrBounds
 }
 
 // slice returns the allocation and the offset of n bytes at addr.
 func (m *Memory) slice(what string, addr uint64, n int) (*allocation, int, error) {
 	a := find(*m.live.Load(), addr)
 	if a == nil || uint64(n) > a.end()-addr {
-		kind, detail := m.explain(addr, n)
+		detail, kind := m.explain(addr, n)
 		return nil, 0, fmt.Errorf("ptx: %s: %w: %s", what, kind, detail)
 	}
 	return a, int(addr - a.base), nil

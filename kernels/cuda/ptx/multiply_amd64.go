@@ -2,18 +2,18 @@ package ptx
 
 import "golang.org/x/sys/cpu"
 
-// multiplyAVX is multiplyPortable, bit for bit, with the eight columns of a row in
-// one register.
+// multiplyAVX2 is the product of bf16 fragments, bit for bit that of
+// multiplyPortable.
 //
 //go:noescape
-func multiplyAVX(mat *matrices, k int)
+func multiplyAVX2(f *fragments)
 
-var haveAVX = cpu.X86.HasAVX
+var haveAVX2 = cpu.X86.HasAVX2
 
-func multiply(mat *matrices, k int) {
-	if haveAVX {
-		multiplyAVX(mat, k)
-		return
+// multiplyFast computes the product where the machine can; it reports whether it did.
+func multiplyFast(f *fragments) bool {
+	if haveAVX2 {
+		multiplyAVX2(f)
 	}
-	multiplyPortable(mat, k)
+	return haveAVX2
 }

@@ -1,115 +1,100 @@
 #include "textflag.h"
 
-// func multiplyAVX(mat *matrices, k int)
+// A register of the warp is 32 lanes of 4 bytes; lanes 4g to 4g+3 hold row g. Of
+// two registers the first holds the even columns of a row of D, the second the odd
+// ones; one register of A holds columns 2t (low half) and 2t+1 of its row in lane
+// 4g+t.
+
+// LOAD: y = row g of C, from R8 (even columns) and R9 (odd columns).
+#define LOAD(g, y) \
+	VMOVUPS (16*g)(R8), X10; \
+	VMOVUPS (16*g)(R9), X11; \
+	VUNPCKLPS X11, X10, X14; \
+	VUNPCKHPS X11, X10, X15; \
+	VINSERTF128 $1, X15, Y14, y
+
+// STEP: y += a[2t]·b[2t], then y += a[2t+1]·b[2t+1]; a from row g at SI, b in Y8 and Y9.
+#define STEP(g, y) \
+	VPBROADCASTD (16*g)(SI), Y10; \
+	VPSLLD $16, Y10, Y11; \
+	VPAND  Y12, Y10, Y10; \
+	VMULPS Y8, Y11, Y11; \
+	VADDPS Y11, y, y; \
+	VMULPS Y9, Y10, Y10; \
+	VADDPS Y10, y, y
+
+// STORE: row g of D = y, to R10 (even columns) and R11 (odd columns), a NaN as 0x7fffffff.
+#define STORE(g, y, x) \
+	VCMPPS $3, y, y, Y10; \
+	VBLENDVPS Y10, Y13, y, y; \
+	VEXTRACTF128 $1, y, X14; \
+	VSHUFPS $0x88, X14, x, X15; \
+	VMOVUPS X15, (16*g)(R10); \
+	VSHUFPS $0xdd, X14, x, X15; \
+	VMOVUPS X15, (16*g)(R11)
+
+// func multiplyAVX2(f *fragments)
 //
-// matrices is a (16, 16) at 0, b (16, 8) at 1024, d (16, 8) at 1536, all float32.
-// Eight rows of d stay in Y0-Y7 while k runs; then the other eight.
-TEXT ·multiplyAVX(SB), NOSPLIT, $0-16
-	MOVQ    mat+0(FP), DI
+// fragments is d [4]*v32 at 0, c [4]*v32 at 32, a [4]*v32 at 64, b *[16][8]float32
+// at 96, k at 104. The upper eight rows are computed first, then the lower eight.
+TEXT ·multiplyAVX2(SB), NOSPLIT, $0-8
+	MOVQ f+0(FP), DI
+	VPCMPEQD Y12, Y12, Y12
+	VPSRLD $1, Y12, Y13          // 0x7fffffff
+	VPSLLD $16, Y12, Y12         // 0xffff0000
+	XORQ BX, BX                  // half = 0
 
-	VMOVUPS 1536(DI), Y0          // d0 = d[0][0:8]
-	VMOVUPS 1568(DI), Y1          // d1 = d[1][0:8]
-	VMOVUPS 1600(DI), Y2          // d2 = d[2][0:8]
-	VMOVUPS 1632(DI), Y3          // d3 = d[3][0:8]
-	VMOVUPS 1664(DI), Y4          // d4 = d[4][0:8]
-	VMOVUPS 1696(DI), Y5          // d5 = d[5][0:8]
-	VMOVUPS 1728(DI), Y6          // d6 = d[6][0:8]
-	VMOVUPS 1760(DI), Y7          // d7 = d[7][0:8]
-	LEAQ    0(DI), SI         // a row 0, k = 0
-	LEAQ    1024(DI), DX         // b[0]
-	MOVQ    k+8(FP), CX
+half:
+	MOVQ BX, AX
+	SHLQ $4, AX                  // two pointers a half
+	MOVQ 0(DI)(AX*1), R10        // d[2·half]
+	MOVQ 8(DI)(AX*1), R11        // d[2·half+1]
+	MOVQ 32(DI)(AX*1), R8        // c[2·half]
+	MOVQ 40(DI)(AX*1), R9        // c[2·half+1]
+	LOAD(0, Y0)
+	LOAD(1, Y1)
+	LOAD(2, Y2)
+	LOAD(3, Y3)
+	LOAD(4, Y4)
+	LOAD(5, Y5)
+	LOAD(6, Y6)
+	LOAD(7, Y7)
+	MOVQ 64(DI)(BX*8), SI        // a[half]: the first eight columns
+	MOVQ 96(DI), DX              // b
+	MOVQ 104(DI), R12            // k left
 
-loop0:
-	VMOVUPS (DX), Y8             // x = b[k][0:8]
-	VBROADCASTSS 0(SI), Y9   // y = a[0][k], in all columns
-	VMULPS  Y8, Y9, Y9        // y *= x
-	VADDPS  Y9, Y0, Y0        // d0 += y
-	VBROADCASTSS 64(SI), Y10   // y = a[1][k], in all columns
-	VMULPS  Y8, Y10, Y10        // y *= x
-	VADDPS  Y10, Y1, Y1        // d1 += y
-	VBROADCASTSS 128(SI), Y11   // y = a[2][k], in all columns
-	VMULPS  Y8, Y11, Y11        // y *= x
-	VADDPS  Y11, Y2, Y2        // d2 += y
-	VBROADCASTSS 192(SI), Y12   // y = a[3][k], in all columns
-	VMULPS  Y8, Y12, Y12        // y *= x
-	VADDPS  Y12, Y3, Y3        // d3 += y
-	VBROADCASTSS 256(SI), Y9   // y = a[4][k], in all columns
-	VMULPS  Y8, Y9, Y9        // y *= x
-	VADDPS  Y9, Y4, Y4        // d4 += y
-	VBROADCASTSS 320(SI), Y10   // y = a[5][k], in all columns
-	VMULPS  Y8, Y10, Y10        // y *= x
-	VADDPS  Y10, Y5, Y5        // d5 += y
-	VBROADCASTSS 384(SI), Y11   // y = a[6][k], in all columns
-	VMULPS  Y8, Y11, Y11        // y *= x
-	VADDPS  Y11, Y6, Y6        // d6 += y
-	VBROADCASTSS 448(SI), Y12   // y = a[7][k], in all columns
-	VMULPS  Y8, Y12, Y12        // y *= x
-	VADDPS  Y12, Y7, Y7        // d7 += y
-	ADDQ    $4, SI               // next k
-	ADDQ    $32, DX
-	DECQ    CX
-	JNZ     loop0
+eight:
+	MOVQ $4, CX                  // four pairs of columns
 
-	VMOVUPS Y0, 1536(DI)
-	VMOVUPS Y1, 1568(DI)
-	VMOVUPS Y2, 1600(DI)
-	VMOVUPS Y3, 1632(DI)
-	VMOVUPS Y4, 1664(DI)
-	VMOVUPS Y5, 1696(DI)
-	VMOVUPS Y6, 1728(DI)
-	VMOVUPS Y7, 1760(DI)
+pair:
+	VMOVUPS (DX), Y8             // b[2t]
+	VMOVUPS 32(DX), Y9           // b[2t+1]
+	STEP(0, Y0)
+	STEP(1, Y1)
+	STEP(2, Y2)
+	STEP(3, Y3)
+	STEP(4, Y4)
+	STEP(5, Y5)
+	STEP(6, Y6)
+	STEP(7, Y7)
+	ADDQ $4, SI                  // next lane of each row
+	ADDQ $64, DX                 // next two rows of b
+	DECQ CX
+	JNZ  pair
+	MOVQ 80(DI)(BX*8), SI        // a[half+2]: the next eight columns
+	SUBQ $8, R12
+	JG   eight
 
-	VMOVUPS 1792(DI), Y0          // d0 = d[8][0:8]
-	VMOVUPS 1824(DI), Y1          // d1 = d[9][0:8]
-	VMOVUPS 1856(DI), Y2          // d2 = d[10][0:8]
-	VMOVUPS 1888(DI), Y3          // d3 = d[11][0:8]
-	VMOVUPS 1920(DI), Y4          // d4 = d[12][0:8]
-	VMOVUPS 1952(DI), Y5          // d5 = d[13][0:8]
-	VMOVUPS 1984(DI), Y6          // d6 = d[14][0:8]
-	VMOVUPS 2016(DI), Y7          // d7 = d[15][0:8]
-	LEAQ    512(DI), SI         // a row 8, k = 0
-	LEAQ    1024(DI), DX         // b[0]
-	MOVQ    k+8(FP), CX
-
-loop8:
-	VMOVUPS (DX), Y8             // x = b[k][0:8]
-	VBROADCASTSS 0(SI), Y9   // y = a[8][k], in all columns
-	VMULPS  Y8, Y9, Y9        // y *= x
-	VADDPS  Y9, Y0, Y0        // d0 += y
-	VBROADCASTSS 64(SI), Y10   // y = a[9][k], in all columns
-	VMULPS  Y8, Y10, Y10        // y *= x
-	VADDPS  Y10, Y1, Y1        // d1 += y
-	VBROADCASTSS 128(SI), Y11   // y = a[10][k], in all columns
-	VMULPS  Y8, Y11, Y11        // y *= x
-	VADDPS  Y11, Y2, Y2        // d2 += y
-	VBROADCASTSS 192(SI), Y12   // y = a[11][k], in all columns
-	VMULPS  Y8, Y12, Y12        // y *= x
-	VADDPS  Y12, Y3, Y3        // d3 += y
-	VBROADCASTSS 256(SI), Y9   // y = a[12][k], in all columns
-	VMULPS  Y8, Y9, Y9        // y *= x
-	VADDPS  Y9, Y4, Y4        // d4 += y
-	VBROADCASTSS 320(SI), Y10   // y = a[13][k], in all columns
-	VMULPS  Y8, Y10, Y10        // y *= x
-	VADDPS  Y10, Y5, Y5        // d5 += y
-	VBROADCASTSS 384(SI), Y11   // y = a[14][k], in all columns
-	VMULPS  Y8, Y11, Y11        // y *= x
-	VADDPS  Y11, Y6, Y6        // d6 += y
-	VBROADCASTSS 448(SI), Y12   // y = a[15][k], in all columns
-	VMULPS  Y8, Y12, Y12        // y *= x
-	VADDPS  Y12, Y7, Y7        // d7 += y
-	ADDQ    $4, SI               // next k
-	ADDQ    $32, DX
-	DECQ    CX
-	JNZ     loop8
-
-	VMOVUPS Y0, 1792(DI)
-	VMOVUPS Y1, 1824(DI)
-	VMOVUPS Y2, 1856(DI)
-	VMOVUPS Y3, 1888(DI)
-	VMOVUPS Y4, 1920(DI)
-	VMOVUPS Y5, 1952(DI)
-	VMOVUPS Y6, 1984(DI)
-	VMOVUPS Y7, 2016(DI)
-
+	STORE(0, Y0, X0)
+	STORE(1, Y1, X1)
+	STORE(2, Y2, X2)
+	STORE(3, Y3, X3)
+	STORE(4, Y4, X4)
+	STORE(5, Y5, X5)
+	STORE(6, Y6, X6)
+	STORE(7, Y7, X7)
+	INCQ BX
+	CMPQ BX, $2
+	JLT  half
 	VZEROUPPER
 	RET

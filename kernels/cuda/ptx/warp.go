@@ -76,6 +76,7 @@ type warp struct {
 	async   asyncCopies
 	clock   uint32     // see sharedWord
 	known   [32]uint32 // latest clock of each warp that a barrier told this one
+	floor   uint32     // the least of known
 	waiting *barrier   // nil: runnable
 }
 
@@ -100,7 +101,7 @@ func (w *warp) reset(all uint32) {
 	w.stack = append(w.stack[:0], path{0, noReconvergence, all})
 	w.all, w.live = all, all
 	w.steps, w.fault, w.waiting = 0, nil, nil
-	w.clock = 1
+	w.clock, w.floor = 1, 0
 	w.known = [32]uint32{}
 	w.known[w.id] = ^uint32(0)
 	w.local.reset()

@@ -232,29 +232,30 @@ func TestMatrixProductOfSmallIntegersIsExact(t *testing.T) {
 			}
 			words = append(words, v)
 		}
-		for name, product := range map[string]func(*matrices, int){"portable": multiplyPortable, "machine": multiply} {
-			o := &matrixOp{k: c.k, nA: nA, nB: nB, kind: map[string]elementKind{"bf16": elementBF16, "f16": elementF16, "tf32": elementTF32}[c.typ]}
-			w := &warp{r32: make([]v32, nA+nB+1)}
-			for i, v := range words {
-				w.r32[i] = v
-			}
-			for i := range nA {
-				o.a[i] = i
-			}
-			for i := range nB {
-				o.b[i] = nA + i
-			}
-			o.c = [4]int{nA + nB, nA + nB, nA + nB, nA + nB}
-			var mat matrices
-			o.gather(w, &mat)
-			product(&mat, c.k)
+		w := &warp{r32: make([]v32, nA+nB+8), init32: make([]uint32, nA+nB+8), blk: &block{}}
+		for i, v := range words {
+			w.r32[i] = v
+		}
+		for i := range w.init32 {
+			w.init32[i] = fullMask
+		}
+		o := &matrixOp{k: c.k, nA: nA, nB: nB, kind: map[string]elementKind{"bf16": elementBF16, "f16": elementF16, "tf32": elementTF32}[c.typ]}
+		for i := range 4 {
+			o.a[i], o.d[i], o.c[i] = min(i, nA-1), nA+nB+i, nA+nB+4+i
+		}
+		for i := range nB {
+			o.b[i] = nA + i
+		}
+		for _, o.separate = range []bool{false, c.typ == "bf16"} {
+			o.execute(w, fullMask)
 			for i := range 16 {
 				for j := range 8 {
 					var want float64
 					for k := range c.k {
 						want += a(i, k) * b(k, j)
 					}
-					require.Equal(t, float32(want), mat.d[i][j], "%s %s k=%d (%d, %d)", name, c.typ, c.k, i, j)
+					got := f32(w.r32[o.d[i/8*2+j%2]][i%8*4+j/2])
+					require.Equal(t, float32(want), got, "%s k=%d (%d, %d)", c.typ, c.k, i, j)
 				}
 			}
 		}
@@ -273,31 +274,37 @@ func TestMatrixInstructionAddsTheAccumulator(t *testing.T) {
 	}
 }
 
-// TestAVXEqualsPortableBitForBit feeds both products random bits, NaN and infinity included.
-func TestAVXEqualsPortableBitForBit(t *testing.T) {
+// TestFastProductEqualsPortableBitForBit feeds both products random bits, NaN,
+// infinity and subnormal numbers included.
+func TestFastProductEqualsPortableBitForBit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var x, y matrices
+		w := &warp{r32: make([]v32, 14), init32: make([]uint32, 14), blk: &block{}}
 		seed := rapid.Uint32().Draw(t, "seed")
-		next := func() float32 {
-			seed = seed*1664525 + 1013904223
-			return math.Float32frombits(seed &^ 0xffff)
-		}
-		for i := range x.a {
-			for k := range x.a[i] {
-				x.a[i][k] = next()
-			}
-			for j := range x.d[i] {
-				x.b[i][j], x.d[i][j] = next(), next()
+		for i := range w.r32 {
+			w.init32[i] = fullMask
+			for l := range w.r32[i] {
+				seed = seed*1664525 + 1013904223
+				w.r32[i][l] = seed ^ seed>>15
 			}
 		}
-		y = x
-		k := rapid.SampledFrom([]int{4, 8, 16}).Draw(t, "k")
-		multiply(&x, k)
-		multiplyPortable(&y, k)
-		for i := range x.d {
-			for j := range x.d[i] {
-				require.Equal(t, canonical32(y.d[i][j]), canonical32(x.d[i][j]))
-			}
+		k := rapid.SampledFrom([]int{8, 16}).Draw(t, "k")
+		o := &matrixOp{k: k, nA: k / 4, nB: k / 8, a: [4]int{0, 1, 2, 3}, b: [2]int{4, 5}, c: [4]int{6, 7, 8, 9}, d: [4]int{10, 11, 12, 13}}
+		require.False(t, o.overlaps())
+		o.execute(w, fullMask)
+		portable := append([]v32{}, w.r32[10:]...)
+		if o.separate = true; !o.fast(w, &w.blk.matrices) {
+			t.Skip("no vector instructions on this machine")
 		}
+		require.Equal(t, portable, w.r32[10:])
 	})
+}
+
+// TestMatrixInstructionMayWriteItsOwnOperands: D in the registers of A.
+func TestMatrixInstructionMayWriteItsOwnOperands(t *testing.T) {
+	out := runLanes(t, `
+	mov.b32 %r2, 0x3f803f80; mov.b32 %r3, %r2; mov.b32 %r4, %r2; mov.b32 %r5, %r2; mov.b32 %r9, %r2; mov.f32 %r10, 0f00000000;
+	mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%r2,%r3,%r4,%r5}, {%r2,%r3,%r4,%r5}, {%r9,%r9}, {%r10,%r10,%r10,%r10};`, laneNumbers(), 4)
+	for i := range 4 {
+		require.Equal(t, math.Float32bits(16), out[i][9])
+	}
 }

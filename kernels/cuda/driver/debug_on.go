@@ -1,0 +1,6 @@
+//go:build cudadebug
+
+package driver
+
+// debug: contexts track what they hand out.
+const debug = true
