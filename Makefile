@@ -2,7 +2,7 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: demo test build bench lint race soak
+.PHONY: demo test build build-cpu build-cuda check-cuda kernels ptxas bench lint race soak
 
 demo: ## the main job in two minutes: two arms of a small student, and a table
 	$(GO) run ./cmd/retort demo
@@ -10,8 +10,29 @@ demo: ## the main job in two minutes: two arms of a small student, and a table
 test: ## every test that needs nothing but Go
 	$(GO) test ./...
 
-build: ## bin/retort
-	$(GO) build -trimpath -o bin/retort ./cmd/retort
+# With CUDA a build takes the headers' folder from kernels/cuda/headers.sh and a C compiler.
+CUDA_ENV = CGO_ENABLED=1 CGO_CFLAGS="$$CGO_CFLAGS $$(bash kernels/cuda/headers.sh --fetch)"
+
+build: ## bin/retort, with CUDA in it when this machine has its headers or a driver
+	@if bash kernels/cuda/wanted.sh; then $(MAKE) build-cuda; else $(MAKE) build-cpu; fi
+
+build-cpu: ## bin/retort in pure Go
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/retort ./cmd/retort
+
+build-cuda: ## bin/retort with CUDA in it; it also runs on machines without a driver
+	bash kernels/cuda/headers.sh --fetch
+	$(CUDA_ENV) $(GO) build -tags cuda -trimpath -o bin/retort ./cmd/retort
+
+check-cuda: ## vet and test of what the build tag cuda adds
+	bash kernels/cuda/headers.sh --fetch
+	$(CUDA_ENV) $(GO) vet -tags cuda ./kernels/cuda/... ./engine ./cmd/...
+	$(CUDA_ENV) $(GO) test -tags cuda,cudadebug ./kernels/cuda/...
+
+kernels: ## kernels/cuda/ptxfiles from kernels/cuda/src, by NVIDIA's compiler from PyPI
+	GO="$(GO)" bash kernels/cuda/compile/run.sh
+
+ptxas: ## docs/kernels-ptxas.md: registers, shared memory and spills on every card
+	GO="$(GO)" bash kernels/cuda/compile/ptxas.sh
 
 bench: ## benchmarks, side by side with peers where PYTHON has them
 	PYTHON="$(PYTHON)" bash bench/run.sh

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"retort/engine"
 	"retort/engine/checkpoint"
 )
 
@@ -85,13 +86,16 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 		}
 	}
 	if !known {
-		return nil, fmt.Errorf("bench: unknown suite %q", o.Suite)
+		return nil, fmt.Errorf("%w: suite %q is unknown", engine.ErrUsage, o.Suite)
 	}
 	return all, nil
 }
 
 // Write keeps rows as <name>.json and, made from it, <name>.md.
 func Write(dir, name string, rows []Row) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	err := checkpoint.WriteFile(filepath.Join(dir, name+".json"), func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", " ")

@@ -10,11 +10,17 @@ import (
 	"retort/model"
 )
 
+// maxAnswers bounds what one call keeps in memory.
+const maxAnswers = 1 << 20
+
 // AnswerRows lets the student answer every row, NumSamples times each, and returns the
 // answers in the order of the rows (the samples of a row after each other). progress, when not
 // nil, is told how many answers have finished and how many tokens they have.
 func AnswerRows(s *Student, rows []data.Row, o AnswerOptions, progress func(done, tokens int)) ([]Answer, error) {
 	samples := max(1, o.NumSamples)
+	if samples > maxAnswers/max(1, len(rows)) {
+		return nil, fmt.Errorf("%w: %d answers to each of %d rows are more than %d", ErrUsage, samples, len(rows), maxAnswers)
+	}
 	var requests []model.Request
 	answers := make([]Answer, 0, len(rows)*samples)
 	for _, row := range rows {
@@ -47,7 +53,15 @@ func AnswerRows(s *Student, rows []data.Row, o AnswerOptions, progress func(done
 	if len(o.Stop) > 0 {
 		options.OnToken = func(_ int, ids []int32) bool { return stopAt(s.Text.Decode(ids), o.Stop) >= 0 }
 	}
-	if err := s.Generate(requests, options); err != nil {
+	err := s.Generate(requests, options)
+	for _, a := range answers {
+		for _, lp := range a.LogProbs {
+			if err == nil && lp-lp != 0 {
+				err = fmt.Errorf("%w: row %d has a log-probability of %v", ErrNonFinite, a.Index+1, lp)
+			}
+		}
+	}
+	if err != nil {
 		if errors.Is(err, model.ErrPromptTooLong) {
 			return nil, fmt.Errorf("%w: %w", ErrBadInput, err)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -94,7 +95,7 @@ const rehearsalSteps = 2
 
 // Rehearse takes a few of the run's own steps to measure what the whole will take. The
 // student is spoilt by it: throw it away.
-func (t *Trainer) Rehearse() (Estimate, error) {
+func (t *Trainer) Rehearse(ctx context.Context) (Estimate, error) {
 	e := Estimate{Steps: t.steps}
 	var err error
 	if e.Memory, err = model.EstimateTraining(t.student.Backend(), t.student.Config, t.passOptions(t.scheduler.largest())); err != nil {
@@ -116,6 +117,9 @@ func (t *Trainer) Rehearse() (Estimate, error) {
 	for i := range 1 + min(rehearsalSteps, t.steps) {
 		if i == 1 {
 			began = time.Now()
+		}
+		if ctx.Err() != nil {
+			return e, ErrInterrupted
 		}
 		t.scheduler.next(&st)
 		if err := t.step(&st); err != nil {

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
+	"reflect"
 
 	"retort/data"
 	"retort/engine/schedule"
@@ -17,6 +19,7 @@ type TrainOptions struct {
 	Dataset         string `key:"dataset" help:"JSONL file of rows to train on"`
 	EvalDataset     string `key:"eval_dataset" help:"JSONL file of rows whose loss is measured every eval_steps"`
 	OutputDir       string `key:"output_dir" help:"run folder: the student, its checkpoints and records"`
+	Overwrite       bool   `key:"overwrite_output_dir" help:"write over a student that output_dir already holds"`
 
 	MaxLength            int    `key:"max_length" help:"tokens of a row, or of a pack, at most; never beyond the student's context"`
 	ExcessLengthStrategy string `key:"excess_length_strategy" help:"rows longer than max_length: raise, drop or truncate"`
@@ -64,6 +67,20 @@ func DefaultTrainOptions() TrainOptions {
 	}
 }
 
+// hyperparameters are the settings that decide where training ends, as text.
+func (o TrainOptions) hyperparameters() map[string]string {
+	out := map[string]string{}
+	fields := reflect.ValueOf(o)
+	for i := range fields.NumField() {
+		switch key := fields.Type().Field(i).Tag.Get("key"); key {
+		case "learning_rate", "num_train_epochs", "max_steps", "lr_scheduler_type", "min_lr_rate", "warmup_ratio", "warmup_steps",
+			"weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm":
+			out[key] = fmt.Sprint(fields.Field(i).Interface())
+		}
+	}
+	return out
+}
+
 // minLRRate is the floor of the one schedule that has one, 0 for the others.
 func (o TrainOptions) minLRRate() float64 {
 	if o.LRSchedulerType == "cosine_with_min_lr" {
@@ -72,11 +89,21 @@ func (o TrainOptions) minLRRate() float64 {
 	return 0
 }
 
+// maxOption is the largest number that an option may be: far beyond sense, small enough to
+// count steps with.
+const maxOption = 1e9
+
 // ErrUsage is wrapped by errors about options that no file can make right.
 var ErrUsage = errors.New("usage")
 
 // Validate checks ranges and combinations; errors wrap ErrUsage and name the key.
 func (o TrainOptions) Validate() error {
+	for fields, i := reflect.ValueOf(o), 0; i < fields.NumField(); i++ {
+		v, isFloat := fields.Field(i).Interface().(float64)
+		if isFloat && (math.IsNaN(v) || math.Abs(v) > maxOption) {
+			return fmt.Errorf("%w: %s is %v", ErrUsage, fields.Type().Field(i).Tag.Get("key"), v)
+		}
+	}
 	for _, r := range []struct {
 		bad bool
 		say string
@@ -88,7 +115,7 @@ func (o TrainOptions) Validate() error {
 		{o.MaxLength < 2, "max_length must be at least 2"},
 		{o.PerDeviceTrainBatchSize < 1, "per_device_train_batch_size must be at least 1"},
 		{o.GradientAccumulationSteps < 1, "gradient_accumulation_steps must be at least 1"},
-		{!(o.LearningRate >= 0 && o.LearningRate < 1e3), "learning_rate must be 0 or more"},
+		{!(o.LearningRate >= 0 && o.LearningRate < 1e3), "learning_rate must be 0 or more, and below 1000"},
 		{o.MaxSteps <= 0 && !(o.NumTrainEpochs > 0), "num_train_epochs or max_steps must be positive"},
 		{!(o.AdamBeta1 >= 0 && o.AdamBeta1 < 1) || !(o.AdamBeta2 >= 0 && o.AdamBeta2 < 1), "adam_beta1 and adam_beta2 must lie in [0, 1)"},
 		{!(o.AdamEpsilon > 0), "adam_epsilon must be positive"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -40,6 +41,9 @@ func (t *Trainer) openRecords() (err error) {
 	if _, err = checkpoint.Clean(dir); err == nil {
 		err = refuseLater(dir, t.state.GlobalStep)
 	}
+	if err == nil && t.state.GlobalStep == 0 {
+		err = startFresh(dir, t.o.Overwrite)
+	}
 	if err == nil {
 		r.log, err = runlog.OpenTrainerLog(filepath.Join(dir, "trainer_log.jsonl"), t.state.GlobalStep)
 	}
@@ -48,7 +52,26 @@ func (t *Trainer) openRecords() (err error) {
 	}
 	if err != nil {
 		r.close()
+		if errors.Is(err, ErrBadInput) {
+			return err
+		}
 		return fmt.Errorf("%w: output_dir %s: %w", ErrBadInput, dir, err)
+	}
+	return nil
+}
+
+// startFresh makes sure that a new run writes over no student, unless told to, and takes
+// the figures of an earlier run away: they would be taken for its own.
+func startFresh(dir string, overwrite bool) error {
+	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil && !overwrite {
+			return fmt.Errorf("%w: output_dir %s already holds a student (%s); give another folder, or set overwrite_output_dir", ErrBadInput, dir, name)
+		}
+	}
+	for _, name := range []string{"train_results.json", "eval_results.json", "all_results.json"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }
@@ -90,7 +113,7 @@ func (t *Trainer) write(entry runlog.Entry, line runlog.LogLine) error {
 	line.Epoch = runlog.Number(t.state.Epoch)
 	line.TotalTokens = t.state.NumInputTokensSeen
 	if seconds := time.Since(t.started).Seconds(); seconds > 0 && line.Loss != nil {
-		line.Throughput = runlog.Num(math.Round(float64(t.tokens)/seconds*10) / 10)
+		line.Throughput = runlog.Num(math.Round(float64(t.totals.Tokens)/t.elapsed().Seconds()*10) / 10)
 	}
 	line.SetProgress(time.Since(t.started), t.state.GlobalStep-t.startStep)
 	err := t.records.log.Append(line)
@@ -103,23 +126,39 @@ func (t *Trainer) write(entry runlog.Entry, line runlog.LogLine) error {
 	return nil
 }
 
-// writeFinal writes the student and the run's summary to the root of the run folder.
-func (t *Trainer) writeFinal(r TrainResult) error {
-	dir := t.o.OutputDir
+// writeStudent writes the student to the root of the run folder, its weights first: they
+// are what may not fit on the disk, and then nothing else has changed.
+func (t *Trainer) writeStudent() error {
 	files, err := t.student.Files()
 	if err != nil {
 		return err
 	}
-	files["trainer_state.json"] = t.state.Encode
-	files["README.md"] = t.card(r).Encode
+	const weights = "model.safetensors"
+	names := []string{weights}
 	for _, name := range sortedKeys(files) {
-		if err := checkpoint.WriteFile(filepath.Join(dir, name), files[name]); err != nil {
+		if name != weights {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if err := checkpoint.WriteFile(filepath.Join(t.o.OutputDir, name), files[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRecords writes the run's summary beside the student.
+func (t *Trainer) writeRecords(r TrainResult) error {
+	dir := t.o.OutputDir
+	for name, write := range map[string]checkpoint.FileWriter{"trainer_state.json": t.state.Encode, "README.md": t.card(r).Encode} {
+		if err := checkpoint.WriteFile(filepath.Join(dir, name), write); err != nil {
 			return err
 		}
 	}
 	train := map[string]float64{
 		"train_loss": r.TrainLoss, "train_runtime": r.Runtime.Seconds(), "train_tokens_per_second": r.TokensPerSecond,
-		"train_steps_per_second": float64(len(t.curve)) / r.Runtime.Seconds(), "total_flos": t.state.TotalFlos, "epoch": r.Epoch,
+		"train_steps_per_second": float64(r.Steps) / r.Runtime.Seconds(), "total_flos": t.state.TotalFlos, "epoch": r.Epoch,
 		"num_input_tokens_seen": float64(t.state.NumInputTokensSeen),
 	}
 	if err := runlog.WriteResults(dir, "train", train); err != nil {
@@ -131,7 +170,7 @@ func (t *Trainer) writeFinal(r TrainResult) error {
 			return err
 		}
 	}
-	err = runlog.PlotLoss(filepath.Join(dir, "training_loss.png"),
+	err := runlog.PlotLoss(filepath.Join(dir, "training_loss.png"),
 		runlog.Points(t.state.LogHistory, "loss"), runlog.Points(t.state.LogHistory, "eval_loss"))
 	if err != nil && !errors.Is(err, runlog.ErrNoPoints) {
 		return err
@@ -161,8 +200,15 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 	o := reflect.ValueOf(t.o)
 	for i := range o.NumField() {
 		key := o.Type().Field(i).Tag.Get("key")
-		if key != "" && !o.Field(i).IsZero() && key != "dry_run" {
-			c.Hyperparameters = append(c.Hyperparameters, runlog.Field{Name: key, Value: fmt.Sprint(o.Field(i).Interface())})
+		value := fmt.Sprint(o.Field(i).Interface())
+		switch key {
+		case "", "dry_run", "output_dir", "resume_from_checkpoint", "overwrite_output_dir":
+			continue
+		case "model_name_or_path", "config_name", "tokenizer_name", "dataset", "eval_dataset":
+			value = filepath.Base(value) // no machine's folders in a card
+		}
+		if !o.Field(i).IsZero() {
+			c.Hyperparameters = append(c.Hyperparameters, runlog.Field{Name: key, Value: value})
 		}
 	}
 	return c

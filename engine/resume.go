@@ -10,6 +10,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"retort/data"
 	"retort/engine/checkpoint"
@@ -43,6 +45,9 @@ type dataState struct {
 	LossSum   float64 `json:"loss_sum"`
 	LossSteps int     `json:"loss_steps"`
 	BadInARow int     `json:"bad_steps_in_a_row"`
+	Totals    totals  `json:"totals"`
+	// Hyperparameters are compared on a resume, so that a change is said.
+	Hyperparameters map[string]string `json:"hyperparameters"`
 }
 
 // rngState is all the randomness of a run: the order of an epoch is drawn from seed and
@@ -79,12 +84,15 @@ func (t *Trainer) save() error {
 }
 
 func (t *Trainer) dataState() dataState {
-	return dataState{
+	d := dataState{
 		Position: t.position, Examples: len(t.scheduler.examples), SHA256: t.dataSHA,
 		BatchSize: t.o.PerDeviceTrainBatchSize, Accumulation: t.o.GradientAccumulationSteps,
 		MaxLength: t.o.MaxLength, Packing: t.o.Packing, Shuffle: t.o.Shuffle, Seed: t.o.Seed, LearningSteps: t.steps,
 		LossSum: t.window.sum, LossSteps: t.window.n, BadInARow: t.badInARow,
+		Totals: t.totals, Hyperparameters: t.o.hyperparameters(),
 	}
+	d.Totals.Seconds = t.elapsed().Seconds()
+	return d
 }
 
 // readResume reads what planning needs of a checkpoint: position and history. The data
@@ -115,7 +123,23 @@ func (t *Trainer) readResume(dir string) error {
 	}
 	t.position, t.badInARow = d.Position, d.BadInARow
 	t.window = window{d.LossSum, d.LossSteps}
+	t.totals, t.hyperparameters = d.Totals, d.Hyperparameters
 	return nil
+}
+
+// compareHyperparameters says which settings a resumed run has changed: it then ends
+// elsewhere than the straight run would.
+func (t *Trainer) compareHyperparameters() {
+	var changed []string
+	for key, now := range t.o.hyperparameters() {
+		if before, known := t.hyperparameters[key]; known && before != now {
+			changed = append(changed, fmt.Sprintf("%s %s → %s", key, before, now))
+		}
+	}
+	if len(changed) > 0 {
+		slices.Sort(changed)
+		t.hooks.Note("resuming with other settings than the run began with: " + strings.Join(changed, ", "))
+	}
 }
 
 // loadResume puts the checkpoint's weights and optimizer state onto the device.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"retort/data"
@@ -21,6 +22,14 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	note := hooks.Note
 	if note == nil {
 		note = func(string) {}
+	}
+	if o.EvalSteps > 0 && o.EvalDataset == "" {
+		note("eval_steps is set without eval_dataset: nothing is evaluated")
+	}
+	if o.OutputDir != "" && !o.DryRun { // before the work, not after it
+		if err := os.MkdirAll(o.OutputDir, 0o755); err != nil {
+			return TrainResult{}, fmt.Errorf("%w: output_dir: %w", ErrBadInput, err)
+		}
 	}
 	dataset, err := ResolveDataset(ctx, o.Dataset)
 	if err != nil {
@@ -58,9 +67,11 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 		if err != nil {
 			return TrainResult{}, err
 		}
-		if evaluation, _, err = encodeRows(s, evalRows, o); err != nil {
+		var evalRejects data.Rejects
+		if evaluation, evalRejects, err = encodeRows(s, evalRows, o); err != nil {
 			return TrainResult{}, err
 		}
+		note("evaluation " + describe(evaluation, evalRejects))
 	}
 	if preview != nil {
 		preview(previews(s.Text, examples, 10))
@@ -71,7 +82,7 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	}
 	defer t.Close()
 	if o.DryRun {
-		estimate, err := t.Rehearse()
+		estimate, err := t.Rehearse(ctx)
 		return TrainResult{Rejects: rejects, Estimate: &estimate}, err
 	}
 	note(fmt.Sprintf("%d optimizer steps of %d × %d rows", t.steps, o.GradientAccumulationSteps, o.PerDeviceTrainBatchSize))

@@ -40,7 +40,12 @@ func ScoreRows(s *Student, path string, limit int, emit func(Score) error) (data
 	err = scoreExamples(s, examples, func(i int, logprobs []float32) error {
 		e := examples[i]
 		out := Score{Index: e.Index, LogProbs: logprobs}
-		out.PromptIDs, out.CompletionIDs = e.IDs[:e.PromptLen()], e.IDs[e.PromptLen():]
+		out.PromptIDs = e.IDs[:e.PromptLen()]
+		for j, w := range e.Weights { // of a conversation the answers alone, one id a log-probability
+			if w != 0 {
+				out.CompletionIDs = append(out.CompletionIDs, e.IDs[j])
+			}
+		}
 		for _, lp := range logprobs {
 			out.Loss -= float64(lp)
 		}
@@ -82,6 +87,11 @@ func scoreExamples(s *Student, examples []data.Example, visit func(i int, logpro
 		rest := logprobs
 		for i := lo; i < hi; i++ {
 			n := examples[i].Trained()
+			for _, lp := range rest[:n] {
+				if lp-lp != 0 {
+					return fmt.Errorf("%w: row %d has a log-probability of %v", ErrNonFinite, examples[i].Index+1, lp)
+				}
+			}
 			if err := visit(i, rest[:n]); err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"retort/data"
 	"retort/kernels"
 	"retort/kernels/cpu"
+	"retort/kernels/cuda"
 	"retort/model"
 )
 
@@ -46,8 +47,10 @@ func OpenDevice(name string) (kernels.Backend, error) {
 			return nil, fmt.Errorf("%w: %w", ErrDevice, err)
 		}
 		return k, nil
-	case "cuda", "emu":
-		return nil, fmt.Errorf("%w: --device %s: this build has no CUDA path yet; use --device cpu", ErrDevice, name)
+	case "cuda":
+		return nil, fmt.Errorf("%w: --device cuda: %s; retort has no CUDA backend yet: use --device cpu", ErrDevice, cuda.Probe().Summary())
+	case "emu":
+		return nil, fmt.Errorf("%w: --device emu: retort has no CUDA backend yet, so there is nothing to emulate: use --device cpu", ErrDevice)
 	}
 	return nil, fmt.Errorf("%w: --device %q is unknown: use auto, cpu, cuda or emu", ErrUsage, name)
 }

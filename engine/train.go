@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -78,7 +79,8 @@ type Trainer struct {
 	window          window
 	started         time.Time
 	startStep       int
-	tokens, trained int64
+	totals          totals
+	hyperparameters map[string]string // that a resumed run should not change in silence
 }
 
 // NewTrainer plans a run. evaluation may be nil. With an empty output_dir nothing is
@@ -108,6 +110,7 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 	if err := t.planSteps(); err != nil {
 		return nil, err
 	}
+	t.compareHyperparameters()
 	plan := t.passOptions(t.scheduler.largest())
 	if err := checkMemory(s, plan); err != nil {
 		return nil, err
@@ -146,6 +149,9 @@ func (t *Trainer) planSteps() error {
 	if t.rate, err = schedule.New(t.o.LRSchedulerType, t.o.LearningRate, warmup, t.steps, t.o.minLRRate()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)
 	}
+	if t.state.GlobalStep > t.steps {
+		return fmt.Errorf("%w: the checkpoint is after step %d, the run has %d: nothing is left to train; raise max_steps or num_train_epochs", ErrUsage, t.state.GlobalStep, t.steps)
+	}
 	t.state.MaxSteps, t.state.NumTrainEpochs = t.steps, int(math.Ceil(float64(t.steps)/float64(t.scheduler.stepsPerEpoch())))
 	t.state.LoggingSteps, t.state.SaveSteps, t.state.EvalSteps = t.o.LoggingSteps, t.o.SaveSteps, t.o.EvalSteps
 	t.state.TrainBatchSize = t.o.PerDeviceTrainBatchSize
@@ -174,14 +180,14 @@ func (t *Trainer) Run(ctx context.Context) (TrainResult, error) {
 	defer feed.stop()
 	for st := range feed.ready {
 		if err := t.step(st); err != nil {
-			return t.result(), err
+			return t.result(), t.keepGoodWeights(err)
 		}
 		feed.used <- st
 		if err := t.afterStep(ctx); err != nil {
 			return t.result(), err
 		}
 	}
-	return t.finish()
+	return t.finish(ctx)
 }
 
 // step trains one optimizer step and logs it.
@@ -214,13 +220,16 @@ func (t *Trainer) step(st *Step) error {
 	t.state.Epoch, t.position = st.Epoch, st.After
 	t.state.NumInputTokensSeen += int64(st.Tokens)
 	t.state.TotalFlos += 6 * float64(t.student.Parameters()) * float64(st.Tokens)
-	t.tokens, t.trained = t.tokens+int64(st.Tokens), t.trained+int64(st.Trained)
+	t.totals.Tokens, t.totals.Trained = t.totals.Tokens+int64(st.Tokens), t.totals.Trained+int64(st.Trained)
 	if err := t.guard(st, finite); err != nil {
 		return err
 	}
 	elapsed := time.Since(began).Seconds()
 	t.curve = append(t.curve, loss)
 	t.window.add(loss, finite)
+	if finite {
+		t.totals.Steps, t.totals.LossSum = t.totals.Steps+1, t.totals.LossSum+loss
+	}
 	t.hooks.Progress(Progress{
 		Step: t.state.GlobalStep, TotalSteps: t.steps, Epoch: t.state.Epoch, Loss: loss, GradNorm: norm,
 		LearningRate: rate, TokensPerSecond: float64(st.Tokens) / elapsed, Remaining: t.remaining(),
@@ -256,7 +265,7 @@ func (t *Trainer) guard(st *Step, finite bool) error {
 func (t *Trainer) afterStep(ctx context.Context) error {
 	step := t.state.GlobalStep
 	if t.o.EvalSteps > 0 && step%t.o.EvalSteps == 0 && step < t.steps {
-		if _, err := t.evaluate(); err != nil {
+		if _, err := t.evaluate(ctx); err != nil {
 			return err
 		}
 	}
@@ -267,24 +276,47 @@ func (t *Trainer) afterStep(ctx context.Context) error {
 		}
 	}
 	if interrupted {
-		return fmt.Errorf("%w after step %d of %d", ErrInterrupted, step, t.steps)
+		if t.records == nil {
+			return fmt.Errorf("%w after step %d of %d", ErrInterrupted, step, t.steps)
+		}
+		return fmt.Errorf("%w after step %d of %d; %s is written, go on with --resume_from_checkpoint auto",
+			ErrInterrupted, step, t.steps, checkpoint.Dir(t.o.OutputDir, step))
 	}
 	return nil
 }
 
-// evaluate measures the loss of the evaluation examples and logs it.
-func (t *Trainer) evaluate() (*float64, error) {
+// keepGoodWeights writes a checkpoint when a run ends on numbers that are not finite: its
+// weights are those from before them, and worth keeping.
+func (t *Trainer) keepGoodWeights(failed error) error {
+	if t.records == nil || !errors.Is(failed, ErrNonFinite) {
+		return failed
+	}
+	if err := t.save(); err != nil {
+		return errors.Join(failed, err)
+	}
+	return fmt.Errorf("%w; they are kept in %s", failed, checkpoint.Dir(t.o.OutputDir, t.state.GlobalStep))
+}
+
+// evaluate measures the loss of the evaluation examples and logs it. An interruption ends
+// it without a result.
+func (t *Trainer) evaluate(ctx context.Context) (*float64, error) {
 	if len(t.evaluation) == 0 {
 		return nil, nil
 	}
 	total, n := 0.0, 0
 	err := scoreExamples(t.student, t.evaluation, func(_ int, logprobs []float32) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		for _, lp := range logprobs {
 			total -= float64(lp)
 		}
 		n += len(logprobs)
 		return nil
 	})
+	if ctx.Err() != nil {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -292,9 +324,17 @@ func (t *Trainer) evaluate() (*float64, error) {
 	return &loss, t.logEval(loss)
 }
 
-// finish writes the student and the records of the whole run.
-func (t *Trainer) finish() (TrainResult, error) {
-	eval, err := t.evaluate()
+// finish writes the student, measures it, and writes the records of the whole run.
+func (t *Trainer) finish(ctx context.Context) (TrainResult, error) {
+	if t.totals.Steps == 0 && t.state.GlobalStep > 0 {
+		return t.result(), fmt.Errorf("%w: no step of the run was finite; nothing is written", ErrNonFinite)
+	}
+	if t.records != nil {
+		if err := t.writeStudent(); err != nil { // before anything that may take long or fail
+			return t.result(), err
+		}
+	}
+	eval, err := t.evaluate(ctx)
 	if err != nil {
 		return t.result(), err
 	}
@@ -303,21 +343,49 @@ func (t *Trainer) finish() (TrainResult, error) {
 	if t.records == nil {
 		return r, nil
 	}
-	return r, t.writeFinal(r)
+	return r, t.writeRecords(r)
+}
+
+// totals is what the run has done since its very first step, over all resumes. A
+// checkpoint keeps it.
+type totals struct {
+	Steps   int     `json:"steps"`    // finite ones
+	LossSum float64 `json:"loss_sum"` // of them
+	Tokens  int64   `json:"tokens"`
+	Trained int64   `json:"trained_tokens"`
+	Seconds float64 `json:"seconds"` // before this process
 }
 
 // result sums up what the run has done so far.
 func (t *Trainer) result() TrainResult {
 	r := TrainResult{
-		Steps: t.state.GlobalStep, Epoch: t.state.Epoch, Tokens: t.tokens, TrainedTokens: t.trained,
-		Runtime: time.Since(t.started), PeakMemoryBytes: peakMemoryBytes(),
+		Steps: t.state.GlobalStep, Epoch: t.state.Epoch, Tokens: t.totals.Tokens, TrainedTokens: t.totals.Trained,
+		Runtime: t.elapsed(), PeakMemoryBytes: peakMemoryBytes(),
 	}
 	if seconds := r.Runtime.Seconds(); seconds > 0 {
-		r.TokensPerSecond = float64(t.tokens) / seconds
+		r.TokensPerSecond = float64(t.totals.Tokens) / seconds
 	}
-	r.TrainLoss = mean(t.curve)
-	r.LastLoss = mean(t.curve[len(t.curve)-(len(t.curve)+9)/10:])
+	r.TrainLoss = t.totals.LossSum / float64(max(1, t.totals.Steps))
+	r.LastLoss = t.lastLoss()
 	return r
+}
+
+// elapsed is how long the run has trained, over all resumes.
+func (t *Trainer) elapsed() time.Duration {
+	return time.Duration(t.totals.Seconds*float64(time.Second)) + time.Since(t.started)
+}
+
+// lastLoss is the mean of what was logged in the last tenth of the steps so far.
+func (t *Trainer) lastLoss() float64 {
+	sum, n := 0.0, 0
+	for i, entry := range t.state.LogHistory {
+		loss, ok := entry.Get("loss")
+		recent := 10*entry.Step() > 9*t.state.GlobalStep || i == len(t.state.LogHistory)-1
+		if ok && recent && loss-loss == 0 {
+			sum, n = sum+loss, n+1
+		}
+	}
+	return sum / float64(max(1, n))
 }
 
 // Curve is the loss of every step that this trainer has taken.
@@ -353,34 +421,28 @@ func (w *window) take() float64 {
 	return w.sum / float64(w.n)
 }
 
-// mean of the values that are finite; 0 when none is.
-func mean(values []float64) float64 {
-	sum, n := 0.0, 0
-	for _, v := range values {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			sum += v
-			n++
-		}
-	}
-	return sum / float64(max(1, n))
-}
-
 // findResume returns the checkpoint to continue from, "" for none.
 func (t *Trainer) findResume() (string, error) {
 	switch t.o.ResumeFromCheckpoint {
 	case "":
 		return "", nil
-	case "auto":
+	case "auto", "true", "True": // transformers says True
 		path, _, skipped, err := checkpoint.Latest(t.o.OutputDir)
 		for _, s := range skipped {
 			t.hooks.Note(fmt.Sprintf("WARNING: a damaged checkpoint is not used: %v", s))
 		}
-		if errors.Is(err, checkpoint.ErrNotFound) {
+		switch {
+		case errors.Is(err, checkpoint.ErrNotFound) && len(skipped) == 0:
 			return "", nil
+		case err != nil:
+			return "", fmt.Errorf("%w: resume_from_checkpoint: %w; to start anew give another output_dir", ErrBadInput, err)
 		}
-		return path, err
+		return path, nil
 	}
 	path := filepath.Clean(t.o.ResumeFromCheckpoint)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: resume_from_checkpoint is a checkpoint's folder or auto: %w", ErrBadInput, err)
+	}
 	if _, err := checkpoint.Verify(path); err != nil {
 		return "", fmt.Errorf("%w: resume_from_checkpoint: %w", ErrBadInput, err)
 	}

@@ -243,9 +243,6 @@ func (r *rawConfig) rope() (*RoPE, error) {
 	default:
 		return nil, fmt.Errorf("rope type %q is not supported (default, linear and llama3 are)", out.Type)
 	}
-	if !(theta > 1) || math.IsInf(theta, 0) {
-		return nil, fmt.Errorf("rope_theta %v must be above 1", theta)
-	}
 	return out, nil
 }
 
@@ -257,13 +254,17 @@ func (c Config) Validate() error {
 	}{
 		{"vocab_size", c.Vocab, 1 << 24}, {"hidden size", c.Hidden, 1 << 20}, {"number of layers", c.Layers, 1 << 12},
 		{"number of heads", c.Heads, 1 << 12}, {"number of key-value heads", c.KVHeads, 1 << 12}, {"head size", c.HeadDim, 1 << 16},
-		{"intermediate size", c.FFN, 1 << 24}, {"number of positions", c.Context, 1 << 24},
+		{"intermediate size", c.FFN, 1 << 24}, {"number of positions", c.Context, 1 << 20},
 	} {
 		if f.value <= 0 || f.value > f.limit {
 			return fmt.Errorf("%w: %s is %d, must lie within 1 to %d", ErrConfig, f.name, f.value, f.limit)
 		}
 	}
 	switch {
+	case !(c.NormEps > 0 && c.NormEps < 1):
+		return fmt.Errorf("%w: the norm's epsilon is %v, must lie between 0 and 1", ErrConfig, c.NormEps)
+	case c.RoPE != nil && (!(c.RoPE.Theta > 1) || math.IsInf(c.RoPE.Theta, 0)):
+		return fmt.Errorf("%w: rope_theta is %v, must be above 1", ErrConfig, c.RoPE.Theta)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("%w: %d query heads cannot share %d key-value heads evenly", ErrConfig, c.Heads, c.KVHeads)
 	case c.LearnedPositions && c.Hidden%c.Heads != 0:

@@ -91,7 +91,7 @@ func (s *Student) Generate(requests []Request, o GenerateOptions) error {
 			return fmt.Errorf("model: request %d: %w: %d tokens in a context of %d leave none for an answer", i, ErrPromptTooLong, len(r.Prompt), s.Context)
 		}
 		prompt = max(prompt, len(r.Prompt))
-		longest = max(longest, min(s.Context, len(r.Prompt)+r.MaxNew))
+		longest = max(longest, len(r.Prompt)+min(max(0, r.MaxNew), s.Context-len(r.Prompt)))
 	}
 	if o.Slots <= 0 {
 		o.Slots = 32

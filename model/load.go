@@ -20,6 +20,8 @@ var (
 	ErrNoStudent = errors.New("no student here")
 	// ErrMissingTensor: a parameter of the configuration is not in the file.
 	ErrMissingTensor = errors.New("missing tensor")
+	// ErrNonFinite: a tensor holds NaN or infinity.
+	ErrNonFinite = errors.New("not a finite number")
 	// ErrTensorShape: a tensor's shape is not what the configuration says.
 	ErrTensorShape = errors.New("wrong shape")
 )

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"gorgonia.org/tensor"
@@ -59,6 +60,9 @@ func ReadTensors(path string, k kernels.Backend, named []Named) error {
 	}
 	defer f.Close()
 	for _, n := range named {
+		if info, ok := f.Info(n.Name); ok && !slices.Equal(info.Shape, n.Shape) {
+			return fmt.Errorf("%w: tensor %s of %s is %v, the student's is %v", ErrTensorShape, n.Name, path, info.Shape, n.Shape)
+		}
 		host, err := f.Tensor(n.Name)
 		if err == nil {
 			err = n.upload(k, host)
@@ -77,8 +81,21 @@ func (n Named) upload(k kernels.Backend, host *tensor.Dense) error {
 			return fmt.Errorf("model: %s: %w", n.Name, err)
 		}
 	}
+	if i := firstNonFinite(host.Float32s()); i >= 0 {
+		return fmt.Errorf("model: %w: %s, value %d is %v", ErrNonFinite, n.Name, i, host.Float32s()[i])
+	}
 	k.Upload(n.Tensor, host.Float32s())
 	return nil
+}
+
+// firstNonFinite is the index of the first NaN or infinity, -1 for none.
+func firstNonFinite(values []float32) int {
+	for i, v := range values {
+		if v-v != 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // transpose turns a matrix on the host round, in memory too.
@@ -91,10 +108,8 @@ func transpose(t *tensor.Dense) error {
 
 func (n Named) finiteHost(k kernels.Backend) ([]float32, error) {
 	data, err := n.Host(k)
-	for i, v := range data {
-		if v-v != 0 { // NaN or infinite
-			return nil, fmt.Errorf("model: %s: value %d is %v; not written", n.Name, i, v)
-		}
+	if i := firstNonFinite(data); i >= 0 {
+		return nil, fmt.Errorf("model: %w: %s, value %d is %v; not written", ErrNonFinite, n.Name, i, data[i])
 	}
 	return data, err
 }

@@ -11,9 +11,10 @@ import (
 )
 
 var benchCommand = command{
-	name:    "bench",
-	summary: "the benchmarks, beside their peers where Python has them",
-	example: "retort bench --suite step --python python3",
+	name:     "bench",
+	summary:  "the benchmarks, beside their peers where Python has them",
+	example:  "retort bench --suite step --python python3",
+	graceful: true,
 	run: func(ctx context.Context, c *cli, args []string) error {
 		o := bench.Options{Suite: "all", Rounds: 2, Python: os.Getenv("PYTHON")}
 		if err := c.parse(args, &o); err != nil {

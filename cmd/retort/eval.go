@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -50,6 +51,11 @@ var evalCommand = command{
 		task, err := openTask(o.Tasks, o.Dataset, o.Limit, p)
 		if err != nil {
 			return err
+		}
+		if o.OutputPath != "" { // before the work, so that a bad name costs none
+			if err := os.MkdirAll(o.OutputPath, 0o755); err != nil {
+				return fmt.Errorf("%w: output_path: %w", engine.ErrBadInput, err)
+			}
 		}
 		return c.withDevice(func(k kernels.Backend) error {
 			s, err := engine.OpenStudent(k, o.Model)

@@ -20,6 +20,9 @@ type command struct {
 	summary string // one line for the list of commands
 	example string
 	run     func(ctx context.Context, c *cli, args []string) error
+	// graceful commands end by themselves, and save, when their context does; others are
+	// left at once on a signal.
+	graceful bool
 }
 
 // commands lists the subcommands in the order of the help.
@@ -75,7 +78,7 @@ func run(args []string) int {
 }
 
 func runCommand(c command, args []string) int {
-	ctx, stop := interruptible()
+	ctx, stop := interruptible(c.graceful)
 	defer stop()
 	cl := &cli{command: c, siblings: commands(), stdout: os.Stdout, stderr: os.Stderr}
 	err := c.run(ctx, cl, args)
@@ -89,10 +92,10 @@ func runCommand(c command, args []string) int {
 	return exitCode(err)
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM ends, so that the step in
-// hand is finished and saved. A second one leaves at once: checkpoints appear whole or not
-// at all, so nothing is harmed.
-func interruptible() (context.Context, func()) {
+// interruptible returns a context that the first SIGINT or SIGTERM ends, so that a graceful
+// command can finish the step in hand and save. A second one, or the first for the others,
+// leaves at once: checkpoints and files appear whole or not at all, so nothing is harmed.
+func interruptible(graceful bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -100,11 +103,17 @@ func interruptible() (context.Context, func()) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(os.Stderr, "\nretort: finishing the step and saving; once more to leave at once")
-		cancel()
-		if _, ok := <-signals; ok {
-			os.Exit(130)
+		if graceful {
+			fmt.Fprintln(os.Stderr, "\nretort: finishing the step and saving; once more to leave at once")
+			cancel()
+			if _, ok := <-signals; !ok {
+				return
+			}
 		}
+		if name := partial.Load(); name != nil {
+			os.Remove(*name)
+		}
+		os.Exit(130)
 	}()
 	return ctx, func() {
 		signal.Stop(signals)

@@ -5,8 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
+	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -89,24 +90,29 @@ func (c *cli) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// rowWriter writes rows as JSONL to --output, or to standard output where that is empty. A
-// file appears under its name once it is whole.
+// rowWriter writes rows as JSONL to --output, or to standard output where that is empty or
+// "-". A regular file appears under its name once it is whole; a pipe or a device is
+// written as it is.
 type rowWriter struct {
-	file *os.File
+	file *os.File // nil for standard output
 	out  *bufio.Writer
 	enc  *json.Encoder
-	path string
+	path string // the name that file gets when it is whole; empty where it has it
 }
 
+// partial is the name of the unfinished file of this process, which an interruption takes
+// away.
+var partial atomic.Pointer[string]
+
 func newRowWriter(c *cli, path string) (*rowWriter, error) {
-	w := &rowWriter{path: path}
-	var to io.Writer = c.stdout
-	if path != "" {
-		f, err := os.Create(path + ".partial")
-		if err != nil {
+	w := &rowWriter{}
+	to := c.stdout
+	if path != "" && path != "-" {
+		var err error
+		if to, w.path, err = createOutput(path); err != nil {
 			return nil, fmt.Errorf("%w: output: %w", engine.ErrBadInput, err)
 		}
-		w.file, to = f, f
+		w.file = to
 	}
 	w.out = bufio.NewWriterSize(to, 1<<16)
 	w.enc = json.NewEncoder(w.out)
@@ -114,16 +120,39 @@ func newRowWriter(c *cli, path string) (*rowWriter, error) {
 	return w, nil
 }
 
+// createOutput opens what path names. For a regular file, there already or not, that is a
+// new file beside it, to be renamed to final.
+func createOutput(path string) (f *os.File, final string, err error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, "", fmt.Errorf("%s is a folder; name a file", path)
+	} else if err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		return f, "", err
+	}
+	if f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".partial-*"); err != nil {
+		return nil, "", err
+	}
+	name := f.Name()
+	partial.Store(&name)
+	return f, path, f.Chmod(0o644)
+}
+
 func (w *rowWriter) write(row any) error { return w.enc.Encode(row) }
 
-// close finishes the file; with an error it takes the partial file away.
+// close finishes the file; with an error it takes the unfinished file away.
 func (w *rowWriter) close(failed error) error {
 	err := w.out.Flush()
 	if w.file == nil {
 		return firstError(failed, err)
 	}
 	err = firstError(failed, err, w.file.Close())
-	if err != nil {
+	switch {
+	case w.path == "":
+		return err
+	case err != nil:
 		os.Remove(w.file.Name())
 		return err
 	}

@@ -173,26 +173,22 @@ var generateCommand = command{
 			if err != nil {
 				return err
 			}
+			w, err := newRowWriter(c, o.Output) // before the work, so that a bad name costs none
+			if err != nil {
+				return err
+			}
 			answers, err := engine.AnswerRows(s, rows, options, func(done, tokens int) {
 				c.progress(done, len(rows)*options.NumSamples, fmt.Sprintf("%d tokens", tokens))
 			})
 			c.endProgress()
-			if err != nil {
-				return err
-			}
-			if o.Prompt != "" && o.Output == "" && !c.common.JSON {
-				for _, a := range answers {
-					fmt.Fprintf(c.stdout, "%s\n[%s, %d tokens, confidence %.2f]\n", a.Text, a.FinishReason, len(a.CompletionIDs), a.Confidence)
-				}
-				return nil
-			}
-			w, err := newRowWriter(c, o.Output)
-			if err != nil {
-				return err
-			}
 			for _, a := range answers {
-				if err = w.write(a); err != nil {
+				if err != nil {
 					break
+				}
+				if o.Prompt != "" && o.Output == "" && !c.common.JSON {
+					_, err = fmt.Fprintf(w.out, "%s\n[%s, %d tokens, confidence %.2f]\n", a.Text, a.FinishReason, len(a.CompletionIDs), a.Confidence)
+				} else {
+					err = w.write(a)
 				}
 			}
 			return w.close(err)
@@ -239,6 +235,9 @@ var generateDataCommand = command{
 		g, err := problems.New(config)
 		if err != nil {
 			return fmt.Errorf("%w: %w", engine.ErrUsage, err)
+		}
+		if o.Rows < 1 {
+			return fmt.Errorf("%w: rows must be at least 1", engine.ErrUsage)
 		}
 		w, err := newRowWriter(c, o.Output)
 		if err != nil {

@@ -14,9 +14,10 @@ import (
 )
 
 var trainCommand = command{
-	name:    "train",
-	summary: "fine-tune a student on answer–rationale pairs",
-	example: "retort train --model_name_or_path SmolLM2-135M-Instruct.gguf --dataset train.jsonl --output_dir runs/first \\\n    --learning_rate 1e-4 --max_steps 100 --packing --max_length 512",
+	name:     "train",
+	summary:  "fine-tune a student on answer–rationale pairs",
+	example:  "retort train --model_name_or_path SmolLM2-135M-Instruct.gguf --dataset train.jsonl --output_dir runs/first \\\n    --learning_rate 1e-4 --max_steps 100 --packing --max_length 512",
+	graceful: true,
 	run: func(ctx context.Context, c *cli, args []string) error {
 		o := engine.DefaultTrainOptions()
 		if err := c.parse(args, &o); err != nil {
@@ -94,7 +95,7 @@ func (c *cli) reportTraining(o engine.TrainOptions, r engine.TrainResult) error 
 // previewer prints rendered rows with their masks for --dry-run: trained text in green on
 // a terminal, in ⟦brackets⟧ elsewhere.
 func (c *cli) previewer(show bool) func([]engine.Preview) {
-	if !show {
+	if !show || c.common.JSON {
 		return func([]engine.Preview) {}
 	}
 	return func(rows []engine.Preview) {

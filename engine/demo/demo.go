@@ -92,8 +92,8 @@ func Config(vocab int) model.Config {
 
 // Run trains and measures both arms. watch, when not nil, is told what is going on.
 func Run(ctx context.Context, k kernels.Backend, o Options, watch func(arm string, p engine.Progress)) (Result, error) {
-	if o.Steps < 1 || o.TestProblems < 1 || o.Seed < 0 {
-		return Result{}, fmt.Errorf("%w: steps and test_problems must be positive, seed 0 or more", engine.ErrUsage)
+	if o.Steps < 1 || o.Steps > 1<<20 || o.TestProblems < 1 || o.Seed < 0 {
+		return Result{}, fmt.Errorf("%w: steps (at most a million) and test_problems must be positive, seed 0 or more", engine.ErrUsage)
 	}
 	if err := os.MkdirAll(o.OutputDir, 0o755); err != nil {
 		return Result{}, fmt.Errorf("%w: output_dir: %w", engine.ErrBadInput, err)

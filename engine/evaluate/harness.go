@@ -35,11 +35,17 @@ func GSM8K(path string, limit int) (Task, error) {
 	return t, nil
 }
 
+// maxGenerated bounds the problems of one evaluation.
+const maxGenerated = 1 << 20
+
 // Generated is a task of n problems of the built-in generator.
 func Generated(c problems.Config, n int) (Task, error) {
 	g, err := problems.New(c)
 	if err != nil {
 		return Task{}, fmt.Errorf("%w: %w", engine.ErrUsage, err)
+	}
+	if n > maxGenerated {
+		return Task{}, fmt.Errorf("%w: %d problems to evaluate on are more than %d", engine.ErrUsage, n, maxGenerated)
 	}
 	t := Task{Name: "generated"}
 	for i := range n {

@@ -30,6 +30,9 @@ func (b *Backend) Sample(ids, logprobs, logits, uniforms kernels.Tensor, s kerne
 	b.pool.Do(t, logits.Rows)
 }
 
+// coldest is the temperature below which the likeliest token is as good as certain.
+const coldest = 1e-6
+
 // Run draws the token of one row.
 func (t *sampleTask) Run(item, worker int) {
 	logits := t.logits.row(item)
@@ -39,7 +42,7 @@ func (t *sampleTask) Run(item, worker int) {
 	shift := vec.Max(logits)
 	logSum := math.Log(float64(vec.ExpShift(p, logits, 1, shift)))
 	var id int32
-	if t.s.Temperature == 0 {
+	if t.s.Temperature < coldest {
 		id = int32(max(0, slices.Index(logits, shift))) // the lowest id among equals; 0 for a row of NaN
 	} else {
 		id = t.draw(p, logits, shift, t.uniforms[item], ws)
@@ -50,8 +53,10 @@ func (t *sampleTask) Run(item, worker int) {
 
 // draw samples from softmax(logits/temperature) after top-k and top-p; p is scratch.
 func (t *sampleTask) draw(p, logits []float32, shift, uniform float32, ws *workerScratch) int32 {
-	scale := 1 / t.s.Temperature
-	sum := float64(vec.ExpShift(p, logits, scale, scale*shift))
+	for i, v := range logits { // the difference first: scaled logits may be too large for float32
+		p[i] = v - shift
+	}
+	sum := float64(vec.ExpShift(p, p, 1/t.s.Temperature, 0))
 	if t.s.TopK > 0 && t.s.TopK < len(p) || t.s.TopP < 1 {
 		sum = t.filter(p, sum, ws)
 	}

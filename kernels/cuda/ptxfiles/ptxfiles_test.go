@@ -1,0 +1,73 @@
+package ptxfiles
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"retort/kernels/cuda/compile/manifest"
+)
+
+const stale = "the embedded PTX is stale or edited by hand: run 'make kernels'"
+
+func TestEmbeddedPTXBelongsToItsSourcesAndCompiler(t *testing.T) {
+	written, err := manifest.Read(".")
+	require.NoError(t, err)
+	now, err := manifest.Of("../src", ".")
+	require.NoError(t, err)
+	require.Equal(t, now, written, stale)
+}
+
+func TestEverySourceHasPTXForEveryTargetAndNothingElse(t *testing.T) {
+	sources, err := manifest.Kernels("../src")
+	require.NoError(t, err)
+	require.NotEmpty(t, sources)
+	var want []string
+	for _, path := range sources {
+		for _, target := range manifest.Targets {
+			want = append(want, strings.TrimSuffix(filepath.Base(path), ".cu")+"."+target+".ptx")
+		}
+	}
+	have, err := filepath.Glob("*.ptx")
+	require.NoError(t, err)
+	require.ElementsMatch(t, want, have, stale)
+}
+
+func TestPTXFitsTheDevice(t *testing.T) {
+	for _, test := range []struct {
+		major, minor int
+		target       string
+	}{{8, 0, "sm_80"}, {8, 9, "sm_80"}, {9, 0, "sm_90a"}, {10, 0, "sm_80"}, {12, 0, "sm_80"}} {
+		for _, name := range Names() {
+			text, file, err := For(name, test.major, test.minor)
+			require.NoError(t, err)
+			require.Equal(t, name+"."+test.target+".ptx", file)
+			require.Contains(t, text, ".target "+test.target+"\n")
+			require.Contains(t, text, ".version 8.4\n", "a driver of CUDA 12.4 reads 8.4 and nothing newer")
+		}
+	}
+	_, _, err := For("norm", 7, 5)
+	require.ErrorContains(t, err, "sm_75")
+	_, _, err = For("nothing", 8, 0)
+	require.ErrorContains(t, err, "norm")
+}
+
+func TestPTXNamesNoFolderAndUsesNoFloatAtomics(t *testing.T) {
+	folders := regexp.MustCompile(`\.file\s+\d+\s+"[^"]*/`)
+	for _, name := range Names() {
+		for _, major := range []int{8, 9} {
+			text, file, err := For(name, major, 0)
+			require.NoError(t, err)
+			require.False(t, folders.MatchString(text), file)
+			for line := range strings.Lines(text) {
+				atomic := strings.Contains(line, "atom.") || strings.Contains(line, "red.")
+				floats := slices.ContainsFunc([]string{".f32", ".f64", ".f16", ".bf16"}, func(s string) bool { return strings.Contains(line, s) })
+				require.False(t, atomic && floats, "%s: %s", file, line)
+			}
+		}
+	}
+}

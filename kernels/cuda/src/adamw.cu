@@ -1,0 +1,51 @@
+// AdamW (Loshchilov & Hutter, arXiv 1711.05101) over all parameters in one launch, in
+// PyTorch's order. Clip scale, finite flag and step count are read on the device: a step
+// with non-finite gradients changes nothing at all, and the host need not know.
+#include "parameters.cuh"
+
+// Advances the step count and writes what depends on it: {learning rate/(1−β₁ᵗ), √(1−β₂ᵗ)}.
+// Powers by squaring, in double: the digits of 1 − βᵗ would be lost in float.
+//   control (4)   corrections (2)
+// Launch: 1 × 1; none
+extern "C" __global__ void adamw_begin(float *RESTRICT control, float *RESTRICT corrections, double learning_rate,
+                                       double beta1, double beta2) {
+	if (control[2] != 1) return;
+	float step = control[3] + 1;
+	control[3] = step;
+	double power1 = 1, power2 = 1;
+	for (int t = (int)step; t > 0; t /= 2) {
+		if (t % 2 == 1) {
+			power1 *= beta1;
+			power2 *= beta2;
+		}
+		beta1 *= beta1;
+		beta2 *= beta2;
+	}
+	corrections[0] = (float)(learning_rate / (1 - power1));
+	corrections[1] = (float)sqrt(1 - power2);
+}
+
+// One step: g = grad·scale; value ·= decay; m += …, v += …; value −= rate·m/(√v/correction + ε).
+// one_minus_beta1 and one_minus_beta2 are rounded from double by the host.
+//   table (count)   control (4)   corrections (2)
+// Launch: blocks × 256, as squares in global_norm.cu; none
+extern "C" __global__ void __launch_bounds__(256)
+    adamw_f32(const Parameter<float> *RESTRICT table, int count, const float *RESTRICT control,
+              const float *RESTRICT corrections, float beta1, float one_minus_beta1, float beta2,
+              float one_minus_beta2, float epsilon) {
+	if (control[2] != 1) return;
+	const Parameter<float> *p = find_parameter(table, count, blockIdx.x);
+	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
+	long long last = min(p->count, first + parameters_per_block);
+	float *value = p->value, *moment1 = p->moment1, *moment2 = p->moment2;
+	const float *grad = p->grad;
+	float decay = p->decay, scale = control[1], rate = corrections[0], correction = corrections[1];
+	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) {
+		float g = grad[i] * scale;
+		float m = beta1 * moment1[i] + one_minus_beta1 * g;
+		float v = beta2 * moment2[i] + one_minus_beta2 * g * g;
+		moment1[i] = m;
+		moment2[i] = v;
+		value[i] = value[i] * decay - rate * (m / (sqrtf(v) / correction + epsilon));
+	}
+}

@@ -1,0 +1,51 @@
+// The norm of all gradients together, the factor that clips them, and whether they are
+// finite: values on the device that adamw.cu reads, so that a step never waits for the host.
+//
+// Every block squares and sums one run of one parameter: threads in float, 64 elements
+// each, the block in double. A second kernel of one block adds the blocks' sums in order.
+#include "parameters.cuh"
+
+template <typename T>
+__device__ void squares_of_block(double *RESTRICT partials, const Parameter<T> *RESTRICT table, int count) {
+	__shared__ double scratch[32];
+	const Parameter<T> *p = find_parameter(table, count, blockIdx.x);
+	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
+	long long last = min(p->count, first + parameters_per_block);
+	const T *grad = p->grad;
+	float sum = 0;
+	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) {
+		float g = load(grad + i);
+		sum += g * g;
+	}
+	double total = block_sum((double)sum, scratch);
+	if (threadIdx.x == 0) partials[blockIdx.x] = total;
+}
+
+// partials[b] = Σ grad² over the run of block b.
+//   partials (blocks)   table (count)
+// Launch: blocks × 256, the sum of ⌈count/16384⌉ over the parameters; none
+extern "C" __global__ void __launch_bounds__(256)
+    squares_f32(double *RESTRICT partials, const Parameter<float> *RESTRICT table, int count) {
+	squares_of_block(partials, table, count);
+}
+extern "C" __global__ void __launch_bounds__(256)
+    squares_bf16(double *RESTRICT partials, const Parameter<bf16> *RESTRICT table, int count) {
+	squares_of_block(partials, table, count);
+}
+
+// control = {norm, clip scale, finite, step as it was}. A sum of squares that no float
+// holds counts as not finite; the comparison is false for NaN too.
+//   control (4)   partials (blocks)
+// Launch: 1 × 256; none
+extern "C" __global__ void __launch_bounds__(256)
+    global_norm(float *RESTRICT control, const double *RESTRICT partials, int blocks, float max_norm) {
+	__shared__ double scratch[32];
+	double sum = 0;
+	for (int b = threadIdx.x; b < blocks; b += blockDim.x) sum += partials[b];
+	double total = block_sum(sum, scratch);
+	if (threadIdx.x > 0) return;
+	double norm = sqrt(total);
+	control[0] = (float)norm;
+	control[1] = max_norm > 0 && norm > 0 ? fminf(1.f, (float)(max_norm / (norm + 1e-6))) : 1.f;
+	control[2] = total <= 3.4028234663852886e38 ? 1.f : 0.f;
+}

@@ -1,0 +1,1 @@
+/* found by probe_test.go; not the real header */
