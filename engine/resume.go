@@ -156,7 +156,7 @@ func (t *Trainer) loadResume(dir string) error {
 }
 
 // named lists the optimizer's tensors for a checkpoint: both moments of every parameter
-// and the control values with the step count.
+// and the step count. (Norm and scale are the last step's and may not be finite.)
 func (o *optimizer) named() []model.Named {
 	var out []model.Named
 	for i, prefix := range []string{"exp_avg.", "exp_avg_sq."} {
@@ -165,7 +165,8 @@ func (o *optimizer) named() []model.Named {
 			out = append(out, n)
 		}
 	}
-	return append(out, model.Named{Name: "control", Tensor: o.control, Shape: []int{kernels.ControlSlots}})
+	step := o.control.ColRange(kernels.ControlStep, kernels.ControlStep+1)
+	return append(out, model.Named{Name: "step", Tensor: step, Shape: []int{1}})
 }
 
 func writeJSON(v any) func(io.Writer) error {

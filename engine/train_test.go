@@ -229,6 +229,92 @@ func TestResumeRefusesOtherData(t *testing.T) {
 	require.ErrorIs(t, err, ErrBadInput, "a fresh run must not write over an earlier one's checkpoints")
 }
 
+func TestResumeRefusesAnotherStudentAndAFinishedRun(t *testing.T) {
+	c := tinyConfigs()["llama"]
+	o := tinyOptions()
+	o.OutputDir, o.SaveSteps = t.TempDir(), 3
+	examples := randomExamples(9, 3)
+	_, _, err := trainTiny(t, 2, c, examples, o, context.Background())
+	require.NoError(t, err)
+	o.ResumeFromCheckpoint = "auto"
+	wider := c
+	wider.FFN, wider.Hidden = c.FFN/2, c.Hidden*2
+	_, err = NewTrainer(tinyStudent(t, backend(t, 1), wider), examples, nil, o, Hooks{})
+	require.ErrorIs(t, err, ErrBadInput)
+	require.ErrorIs(t, err, model.ErrTensorShape)
+	o.MaxSteps = 2
+	_, err = NewTrainer(tinyStudent(t, backend(t, 1), c), examples, nil, o, Hooks{})
+	require.ErrorIs(t, err, ErrUsage)
+	o.MaxSteps, o.LearningRate = 8, 1e-5
+	var notes []string
+	tr, err := NewTrainer(tinyStudent(t, backend(t, 1), c), examples, nil, o, Hooks{Note: func(l string) { notes = append(notes, l) }})
+	require.NoError(t, err)
+	defer tr.Close()
+	require.Contains(t, notes[0], "learning_rate 0.003 → 1e-05")
+	require.Contains(t, notes[0], "max_steps 6 → 8")
+}
+
+func TestAutoResumeRefusesToStartAnewOverDamagedCheckpoints(t *testing.T) {
+	c := tinyConfigs()["llama"]
+	o := tinyOptions()
+	o.OutputDir, o.SaveSteps = t.TempDir(), 6
+	_, _, err := trainTiny(t, 2, c, randomExamples(9, 3), o, context.Background())
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(filepath.Join(checkpoint.Dir(o.OutputDir, 6), "model.safetensors"), 10))
+	o.ResumeFromCheckpoint = "auto"
+	_, err = NewTrainer(tinyStudent(t, backend(t, 1), c), randomExamples(9, 3), nil, o, Hooks{})
+	require.ErrorIs(t, err, ErrBadInput)
+}
+
+func TestNonFiniteRunKeepsItsGoodWeights(t *testing.T) {
+	k := backend(t, 2)
+	s := tinyStudent(t, k, tinyConfigs()["llama"])
+	examples := randomExamples(40, 3)
+	for i := 8; i < len(examples); i++ {
+		for j := range examples[i].Weights {
+			if examples[i].Weights[j] != 0 {
+				examples[i].Weights[j] = float32(math.NaN())
+			}
+		}
+	}
+	o := tinyOptions()
+	o.Shuffle, o.MaxSteps, o.OutputDir = false, 10, t.TempDir()
+	tr, err := NewTrainer(s, examples, nil, o, Hooks{})
+	require.NoError(t, err)
+	defer tr.Close()
+	_, err = tr.Run(context.Background())
+	require.ErrorIs(t, err, ErrNonFinite)
+	require.ErrorContains(t, err, "checkpoint-7")
+	_, err = checkpoint.Verify(checkpoint.Dir(o.OutputDir, 7))
+	require.NoError(t, err)
+}
+
+func TestDataFileThatChangesDuringTheRunChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows.jsonl")
+	rows := []byte("{\"prompt\":\"a\",\"completion\":\"b c\"}\n{\"prompt\":\"d\",\"completion\":\"e\"}\n")
+	train := func(change bool) string {
+		require.NoError(t, os.WriteFile(path, rows, 0o644))
+		k := backend(t, 2)
+		s := tinyStudent(t, k, tinyConfigs()["llama"])
+		o := tinyOptions()
+		read, err := readRows(path)
+		require.NoError(t, err)
+		examples, _, err := encodeRows(s, read, o)
+		require.NoError(t, err)
+		tr, err := NewTrainer(s, examples, nil, o, Hooks{Progress: func(Progress) {
+			if change {
+				require.NoError(t, os.WriteFile(path, []byte("garbage"), 0o644))
+			}
+		}})
+		require.NoError(t, err)
+		defer tr.Close()
+		_, err = tr.Run(context.Background())
+		require.NoError(t, err)
+		return weightHash(t, s)
+	}
+	require.Equal(t, train(false), train(true))
+}
+
 func TestDamagedCheckpointIsPassedOverLoudly(t *testing.T) {
 	c := tinyConfigs()["llama"]
 	o := tinyOptions()

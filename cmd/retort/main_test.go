@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,6 +142,13 @@ func TestBadInputIsOneLineWithTheRightExitCode(t *testing.T) {
 		{"environment missing", []string{"train", "--config", writeFile(t, "run.yaml", "dataset: ${RETORT_NOT_SET}\n")}, 3, []string{"RETORT_NOT_SET"}},
 		{"bad yaml value", []string{"train", "--config", writeFile(t, "run.yaml", "max_steps: many\n")}, 3, []string{"run.yaml:1", "max_steps"}},
 		{"unwritable folder", train(model, rows, "--output_dir", filepath.Join(rows, "below")), 3, []string{"rows.jsonl"}},
+		{"infinite option", train(model, rows, "--weight_decay", "inf"), 2, []string{"weight_decay"}},
+		{"epochs beyond counting", train(model, rows, "--max_steps", "0", "--num_train_epochs", "1e30"), 2, []string{"num_train_epochs"}},
+		{"too many samples", []string{"generate", "--model_name_or_path", model, "--prompt", "a", "--num_samples", "1000000000"}, 2, []string{"1000000000"}},
+		{"too many problems", []string{"eval", "--model_name_or_path", model, "--tasks", "generated", "--limit", "1000000000"}, 2, []string{"1000000000"}},
+		{"output is a folder", []string{"generate", "--model_name_or_path", model, "--prompt", "a", "--output", model}, 3, []string{"folder"}},
+		{"weights that are not numbers", train(poisoned(t, math.NaN()), rows), 3, []string{"model.norm.weight", "NaN"}},
+		{"unknown suite", []string{"bench", "--suite", "foo"}, 2, []string{"foo"}},
 		{"resume from nothing", train(model, rows, "--resume_from_checkpoint", "nowhere"), 3, []string{"nowhere"}},
 		{"prompt too long", []string{"generate", "--model_name_or_path", model, "--prompt", strings.Repeat("apples ", 200)}, 3, []string{"context"}},
 	} {
@@ -233,6 +242,63 @@ func TestGeneratedDataTrainsAndEvaluates(t *testing.T) {
 	files, err := os.ReadDir(results)
 	require.NoError(t, err)
 	require.Len(t, files, 2)
+}
+
+// poisoned is a student one of whose weights is the given value.
+func poisoned(t *testing.T, value float64) string {
+	dir := tinyFolder(t)
+	path := filepath.Join(dir, "model.safetensors")
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var header map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	length := int(binary.LittleEndian.Uint64(raw))
+	require.NoError(t, json.Unmarshal(bytes.Replace(raw[8:8+length], []byte(`"__metadata__":{"format":"pt"},`), nil, 1), &header))
+	at := 8 + length + header["model.norm.weight"].Offsets[0]
+	binary.LittleEndian.PutUint32(raw[at:], math.Float32bits(float32(value)))
+	require.NoError(t, os.WriteFile(path, raw, 0o644))
+	return dir
+}
+
+func TestOutputLeavesDevicesAndOtherFilesAlone(t *testing.T) {
+	dir := t.TempDir()
+	bystander, pipe := filepath.Join(dir, "ids.jsonl.partial"), filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(bystander, []byte("mine"), 0o644))
+	require.NoError(t, os.Symlink("/dev/null", pipe))
+	model := tinyFolder(t)
+	for _, output := range []string{filepath.Join(dir, "ids.jsonl"), pipe} {
+		code, _, stderr := capture(t, "tokenize", "--model_name_or_path", model, "--text", "a", "--output", output)
+		require.Zero(t, code, stderr)
+	}
+	raw, err := os.ReadFile(bystander)
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(raw))
+	info, err := os.Stat(pipe)
+	require.NoError(t, err)
+	require.False(t, info.Mode().IsRegular(), "a device was replaced by a file")
+	left, err := filepath.Glob(filepath.Join(dir, ".*partial*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestASecondRunWritesOverNoStudentUnlessTold(t *testing.T) {
+	rows := writeFile(t, "rows.jsonl", goodRows)
+	out := filepath.Join(t.TempDir(), "run")
+	args := []string{"train", "--model_name_or_path", tinyFolder(t), "--dataset", rows, "--output_dir", out, "--max_steps", "1", "--quiet"}
+	code, _, stderr := capture(t, args...)
+	require.Zero(t, code, stderr)
+	code, _, stderr = capture(t, args...)
+	require.Equal(t, 3, code)
+	require.Contains(t, stderr, "overwrite_output_dir")
+	code, _, stderr = capture(t, append(args, "--overwrite_output_dir")...)
+	require.Zero(t, code, stderr)
+}
+
+func TestAnswersOfUnboundedLengthEndAtTheContext(t *testing.T) {
+	code, stdout, stderr := capture(t, "generate", "--model_name_or_path", tinyFolder(t), "--dataset", writeFile(t, "r.jsonl", goodRows), "--max_new_tokens", "9223372036854775807")
+	require.Zero(t, code, stderr)
+	require.Equal(t, 2, strings.Count(stdout, "\n"))
 }
 
 func TestCheckCountsAndRefuses(t *testing.T) {

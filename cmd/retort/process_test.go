@@ -152,6 +152,24 @@ func TestInterruptFinishesTheStepSavesAndExits130(t *testing.T) {
 	}
 }
 
+func TestOtherCommandsLeaveAtOnceWithoutUnfinishedFiles(t *testing.T) {
+	dir := t.TempDir()
+	cmd := program(t, "generate-data", "--rows", "100000000", "--output", filepath.Join(dir, "p.jsonl"))
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool {
+		files, err := os.ReadDir(dir)
+		return err == nil && len(files) > 0
+	}, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 130, exit.ExitCode())
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, files)
+}
+
 func TestTwoRunsInOneFolderAreRefused(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	model, rows := tinyFolder(t), manyRows(t)
