@@ -141,13 +141,6 @@ func floats(name string, value float64) Mem {
 	return words(name, math.Float32bits(float32(value)))
 }
 
-// constant returns a register with a float32 in all lanes.
-func constant(name string, value float64) VecVirtual {
-	v := target.vector()
-	VMOVUPS(floats(name, value), v)
-	return v
-}
-
 // widen returns the lanes of v as float64, in two registers.
 func widen(v VecVirtual) (low, high VecVirtual) {
 	low, high = target.vector(), target.vector()

@@ -154,3 +154,67 @@ func TestFaultyItselfSaysWhenItIsCalledAfterAStickyFault(t *testing.T) {
 	require.ErrorIs(t, device.Sync(0), driver.ErrECC)
 	require.Equal(t, 1, d.Late())
 }
+
+func TestNothingReachesADeviceThatIsLost(t *testing.T) {
+	d := faulty.New(newFake(), 10, faulty.IllegalAddress)
+	c, err := driver.Open(d, 0)
+	require.NoError(t, err)
+	p, err := c.Alloc(kernels.Scratch, 8)
+	require.NoError(t, err)
+	host, err := c.AllocHost(kernels.Input, 8)
+	require.NoError(t, err)
+	s, err := c.NewStream()
+	require.NoError(t, err)
+	e, err := c.NewEvent(true)
+	require.NoError(t, err)
+	m, err := c.Load("test", "double")
+	require.NoError(t, err)
+	f, err := c.Function(m, "double")
+	require.NoError(t, err)
+	require.NoError(t, c.BeginCapture(s))
+	g, err := c.EndCapture(s)
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Sync(s), driver.ErrIllegalAddress)
+	require.Equal(t, 10, d.Calls())
+
+	only := func(_ any, err error) error { return err }
+	for name, call := range map[string]func() error{
+		"memory info":         func() error { _, _, err := c.MemInfo(); return err },
+		"alloc":               func() error { return only(c.Alloc(kernels.Scratch, 8)) },
+		"alloc host":          func() error { return only(c.AllocHost(kernels.Input, 8)) },
+		"copy in":             func() error { return c.CopyIn(p, host, s) },
+		"copy out":            func() error { return c.CopyOut(host, p, s) },
+		"copy":                func() error { return c.Copy(p, p, 8, s) },
+		"fill":                func() error { return c.Fill(p, 1, 8, s) },
+		"new stream":          func() error { return only(c.NewStream()) },
+		"sync":                func() error { return c.Sync(s) },
+		"new event":           func() error { return only(c.NewEvent(true)) },
+		"record":              func() error { return c.Record(e, s) },
+		"wait":                func() error { return c.Wait(s, e) },
+		"sync event":          func() error { return c.SyncEvent(e) },
+		"elapsed":             func() error { return only(c.Elapsed(e, e)) },
+		"load":                func() error { return only(c.Load("test", "double")) },
+		"function":            func() error { return only(c.Function(m, "double")) },
+		"function attributes": func() error { return only(c.FunctionAttributes(f)) },
+		"set max dynamic":     func() error { return c.SetMaxDynamic(f, 1) },
+		"launch":              func() error { return c.Launch(f, driver.Geometry{}, new(driver.Args), s) },
+		"begin capture":       func() error { return c.BeginCapture(s) },
+		"end capture":         func() error { return only(c.EndCapture(s)) },
+		"launch graph":        func() error { return c.LaunchGraph(g, s) },
+	} {
+		require.ErrorIs(t, call(), driver.ErrIllegalAddress, name)
+		require.Equal(t, 10, d.Calls(), name)
+	}
+	for name, release := range map[string]func() error{
+		"graph":  func() error { return c.FreeGraph(g) },
+		"module": func() error { return c.Unload(m) },
+		"event":  func() error { return c.FreeEvent(e) },
+		"stream": func() error { return c.FreeStream(s) },
+		"host":   func() error { return c.FreeHost(host) },
+		"memory": func() error { return c.Free(p) },
+	} {
+		require.ErrorIs(t, release(), driver.ErrIllegalAddress, name)
+	}
+	require.ErrorIs(t, c.Close(), driver.ErrIllegalAddress)
+	require.Equal(t, 10, d.Calls())
+}
