@@ -55,15 +55,16 @@ func TestInChildWithDriver(t *testing.T) {
 		ClockKHz: 13, MemoryClockKHz: 36, MemoryBusBits: 37, SharedBytesPerBlock: 97, RegistersPerSM: 82, ThreadsPerSM: 39,
 	}}, devices)
 
-	c, err := driver.Open(d, 0)
+	device, err := d.Open(0)
 	require.NoError(t, err)
-	var args driver.Args
 	shape := driver.Geometry{Grid: [3]int{1, 2, 3}, Block: [3]int{4, 5, 6}, SharedBytes: 8}
-	launch := func() error { return c.Launch(7, shape, args.Reset().Ptr(10).Int32(11), 9) }
+	var args driver.Args
+	launch := func() error {
+		return device.Launch(7, shape, args.Reset().Ptr(10).Int32(11).Bytes(), 9)
+	}
 	require.ErrorIs(t, launch(), driver.ErrIllegalAddress, "the stand-in saw the right arguments")
-	require.Error(t, c.Failed())
-	_, err = c.NewStream()
-	require.ErrorIs(t, err, driver.ErrIllegalAddress, "and nothing reached it afterwards")
+	shape.SharedBytes = 9
+	require.ErrorIs(t, launch(), driver.ErrInvalid, "and wrong ones")
 }
 
 func TestInChildWithBrokenDriver(t *testing.T) {
