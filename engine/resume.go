@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -93,6 +94,34 @@ func (t *Trainer) dataState() dataState {
 	}
 	d.Totals.Seconds = t.elapsed().Seconds()
 	return d
+}
+
+// findResume returns the checkpoint to continue from, "" for none.
+func (t *Trainer) findResume() (string, error) {
+	switch t.o.ResumeFromCheckpoint {
+	case "":
+		return "", nil
+	case "auto", "true", "True": // transformers says True
+		path, _, skipped, err := checkpoint.Latest(t.o.OutputDir)
+		for _, s := range skipped {
+			t.hooks.Note(fmt.Sprintf("WARNING: a damaged checkpoint is not used: %v", s))
+		}
+		switch {
+		case errors.Is(err, checkpoint.ErrNotFound) && len(skipped) == 0:
+			return "", nil
+		case err != nil:
+			return "", fmt.Errorf("%w: resume_from_checkpoint: %w; to start anew give another output_dir", ErrBadInput, err)
+		}
+		return path, nil
+	}
+	path := filepath.Clean(t.o.ResumeFromCheckpoint)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%w: resume_from_checkpoint is a checkpoint's folder or auto: %w", ErrBadInput, err)
+	}
+	if _, err := checkpoint.Verify(path); err != nil {
+		return "", fmt.Errorf("%w: resume_from_checkpoint: %w", ErrBadInput, err)
+	}
+	return path, nil
 }
 
 // readResume reads what planning needs of a checkpoint: position and history. The data

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"time"
 
 	"retort/data"
@@ -419,32 +417,4 @@ func (w *window) take() float64 {
 		return math.NaN()
 	}
 	return w.sum / float64(w.n)
-}
-
-// findResume returns the checkpoint to continue from, "" for none.
-func (t *Trainer) findResume() (string, error) {
-	switch t.o.ResumeFromCheckpoint {
-	case "":
-		return "", nil
-	case "auto", "true", "True": // transformers says True
-		path, _, skipped, err := checkpoint.Latest(t.o.OutputDir)
-		for _, s := range skipped {
-			t.hooks.Note(fmt.Sprintf("WARNING: a damaged checkpoint is not used: %v", s))
-		}
-		switch {
-		case errors.Is(err, checkpoint.ErrNotFound) && len(skipped) == 0:
-			return "", nil
-		case err != nil:
-			return "", fmt.Errorf("%w: resume_from_checkpoint: %w; to start anew give another output_dir", ErrBadInput, err)
-		}
-		return path, nil
-	}
-	path := filepath.Clean(t.o.ResumeFromCheckpoint)
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%w: resume_from_checkpoint is a checkpoint's folder or auto: %w", ErrBadInput, err)
-	}
-	if _, err := checkpoint.Verify(path); err != nil {
-		return "", fmt.Errorf("%w: resume_from_checkpoint: %w", ErrBadInput, err)
-	}
-	return path, nil
 }

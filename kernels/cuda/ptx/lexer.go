@@ -22,6 +22,7 @@ type token struct {
 	line int
 }
 
+// String shows the token in messages.
 func (t token) String() string {
 	if t.kind == tokEnd {
 		return "end of text"

@@ -13,6 +13,7 @@ type ParseError struct {
 	Detail string
 }
 
+// Error names module and line.
 func (e *ParseError) Error() string {
 	return fmt.Sprintf("ptx: %s:%d: %s", e.Module, e.Line, e.Detail)
 }

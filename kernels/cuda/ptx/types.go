@@ -79,6 +79,7 @@ var spaces = map[string]space{
 	"local": spaceLocal, "param": spaceParam, "param::entry": spaceParam, "param::func": spaceParam,
 }
 
+// String is the type as PTX writes it.
 func (s space) String() string {
 	return [...]string{"generic", "global", "const", "shared", "local", "param"}[s]
 }
