@@ -28,7 +28,7 @@ type Estimate struct {
 
 // String is the estimate in one line.
 func (e Estimate) String() string {
-	return fmt.Sprintf("estimate: %d steps, %d tokens, %s; peak memory %.2f GiB (%s)",
+	return fmt.Sprintf("estimate: %d steps, %d tokens, %s of training; peak memory %.2f GiB (%s)",
 		e.Steps, e.Tokens, time.Duration(e.Seconds*float64(time.Second)).Round(time.Second), float64(e.PeakBytes)/(1<<30), describeMemory(e.Memory))
 }
 

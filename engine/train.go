@@ -77,6 +77,7 @@ type Trainer struct {
 	window          window
 	started         time.Time
 	startStep       int
+	trained         time.Duration // how long training took, once it is over
 	totals          totals
 	hyperparameters map[string]string // that a resumed run should not change in silence
 }
@@ -327,6 +328,7 @@ func (t *Trainer) finish(ctx context.Context) (TrainResult, error) {
 	if t.totals.Steps == 0 && t.state.GlobalStep > 0 {
 		return t.result(), fmt.Errorf("%w: no step of the run was finite; nothing is written", ErrNonFinite)
 	}
+	t.trained = t.elapsed()
 	if t.records != nil {
 		if err := t.writeStudent(); err != nil { // before anything that may take long or fail
 			return t.result(), err
@@ -358,7 +360,7 @@ type totals struct {
 func (t *Trainer) result() TrainResult {
 	r := TrainResult{
 		Steps: t.state.GlobalStep, Epoch: t.state.Epoch, Tokens: t.totals.Tokens, TrainedTokens: t.totals.Trained,
-		Runtime: t.elapsed(), PeakMemoryBytes: peakMemoryBytes(),
+		Runtime: t.trainingTime(), PeakMemoryBytes: peakMemoryBytes(),
 	}
 	if seconds := r.Runtime.Seconds(); seconds > 0 {
 		r.TokensPerSecond = float64(t.totals.Tokens) / seconds
@@ -366,6 +368,15 @@ func (t *Trainer) result() TrainResult {
 	r.TrainLoss = t.totals.LossSum / float64(max(1, t.totals.Steps))
 	r.LastLoss = t.lastLoss()
 	return r
+}
+
+// trainingTime is how long training took: without writing the student, as transformers
+// counts it, once that has begun.
+func (t *Trainer) trainingTime() time.Duration {
+	if t.trained != 0 {
+		return t.trained
+	}
+	return t.elapsed()
 }
 
 // elapsed is how long the run has trained, over all resumes.

@@ -42,11 +42,16 @@ func writeBytes(data []byte) func(io.Writer) error {
 // one safetensors file in float32, one tensor in host memory at a time. A value that is
 // not finite is an error: nobody could go on from such a file.
 func WriteTensors(w io.Writer, k kernels.Backend, named []Named) error {
+	largest := 0
+	for _, n := range named {
+		largest = max(largest, n.Tensor.Len())
+	}
+	buffer := make([]float32, largest) // each tensor is written before the next is loaded
 	entries := make([]safetensors.Entry, len(named))
 	for i, n := range named {
 		entries[i] = safetensors.Entry{
 			Name: n.Name, Shape: n.Shape, DType: safetensors.F32,
-			Load: func() ([]float32, error) { return n.finiteHost(k) },
+			Load: func() ([]float32, error) { return n.finiteHost(k, buffer[:n.Tensor.Len()]) },
 		}
 	}
 	return safetensors.Write(w, entries, nil)
@@ -106,8 +111,8 @@ func transpose(t *tensor.Dense) error {
 	return t.Transpose()
 }
 
-func (n Named) finiteHost(k kernels.Backend) ([]float32, error) {
-	data, err := n.Host(k)
+func (n Named) finiteHost(k kernels.Backend, data []float32) ([]float32, error) {
+	data, err := n.hostInto(k, data)
 	if i := firstNonFinite(data); i >= 0 {
 		return nil, fmt.Errorf("model: %w: %s, value %d is %v; not written", ErrNonFinite, n.Name, i, data[i])
 	}
@@ -116,7 +121,11 @@ func (n Named) finiteHost(k kernels.Backend) ([]float32, error) {
 
 // Host downloads the tensor in the shape of its file.
 func (n Named) Host(k kernels.Backend) ([]float32, error) {
-	data := make([]float32, n.Tensor.Len())
+	return n.hostInto(k, make([]float32, n.Tensor.Len()))
+}
+
+// hostInto is Host with the memory to use.
+func (n Named) hostInto(k kernels.Backend, data []float32) ([]float32, error) {
 	if err := k.Download(data, n.Tensor); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", n.Name, err)
 	}
