@@ -406,7 +406,11 @@ func TestNothingIsAllocatedInsideAStep(t *testing.T) {
 			tr.optimizer.step(kernels.AdamW{LearningRate: 1e-3, Beta1: 0.9, Beta2: 0.99, Epsilon: 1e-8}, 1)
 		}
 		step()
-		require.Zero(t, testing.AllocsPerRun(3, step), name)
+		least := math.Inf(1) // goroutines of other tests allocate too, but not in every try
+		for range 5 {
+			least = min(least, testing.AllocsPerRun(3, step))
+		}
+		require.Zero(t, least, name)
 		tr.Close()
 	}
 }
