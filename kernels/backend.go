@@ -32,9 +32,10 @@ const (
 //     call returns; Sync and Download wait.
 //   - Row i of a result never depends on other rows or on how many there are, and
 //     results are equal bit for bit from run to run and for any number of threads.
-//   - Activations, parameters and their gradients have the activation type; statistics,
-//     log-sum-exps, log-probabilities, loss weights, the RoPE table, uniforms, moments and
-//     control values are float32. Parameters, gradients and moments are contiguous.
+//   - Activations, their gradients and parameters have the activation type; parameter
+//     gradients (dw, db, dtable), statistics, log-sum-exps, log-probabilities, loss weights,
+//     the RoPE table, uniforms, master weights, moments and control values are float32.
+//     Parameters, their gradients, masters and moments are contiguous.
 //   - Rows of a cache that nobody reads may hold anything, NaN too. Documents, and what a
 //     query reads of a cache, are never empty.
 //   - Outputs are written whole unless the comment says "+=". Outputs must not
@@ -200,7 +201,11 @@ type Losses interface {
 
 // Parameter is one tensor under optimization.
 type Parameter struct {
-	Value, Grad      Tensor
+	Value Tensor // activation type
+	Grad  Tensor // float32
+	// Master is the float32 value that AdamW keeps when the activation type is narrower;
+	// Value is then Master rounded. Absent when Value is float32 itself.
+	Master           Tensor
 	Moment1, Moment2 Tensor // float32
 	Decay            bool   // weight decay applies
 }

@@ -48,7 +48,7 @@ func NewPass(s *Student, o PassOptions) (*Pass, error) {
 	p.in = p.plan.input(o.Tokens, o.Rows)
 	err := p.plan.err
 	if err == nil && o.Training {
-		p.grads, err = newWeights(s.k, s.Config, s.k.ActivationType(), kernels.Gradients)
+		p.grads, err = newWeights(s.k, s.Config, kernels.Float32, kernels.Gradients)
 	}
 	if err != nil {
 		p.Close()

@@ -107,7 +107,7 @@ func (v Values[F]) params() []reference.Parameter[F] {
 	for i, decay := range v.decays {
 		list = append(list, reference.Parameter[F]{
 			Value: v.m(paramName("value", i)), Grad: v.m(paramName("grad", i)),
-			Moment1: v.m(paramName("moment1", i)), Moment2: v.m(paramName("moment2", i)), Decay: decay,
+			Master: v.floats[paramName("master", i)], Moment1: v.m(paramName("moment1", i)), Moment2: v.m(paramName("moment2", i)), Decay: decay,
 		})
 	}
 	return list

@@ -43,6 +43,7 @@ func (a *Args) compose() {
 	for i, decay := range a.decays {
 		a.params = append(a.params, kernels.Parameter{
 			Value: a.tensors[paramName("value", i)], Grad: a.tensors[paramName("grad", i)],
+			Master:  a.tensors[paramName("master", i)],
 			Moment1: a.tensors[paramName("moment1", i)], Moment2: a.tensors[paramName("moment2", i)], Decay: decay,
 		})
 	}

@@ -57,8 +57,8 @@ func linearEntries() []Entry {
 			Small: append(both(small, Shape{Absent: "db"}), Shape{T: 9, D: 33, Out: 17, Absent: "dw"}),
 			Large: append(large[:3:3], Shape{T: 2049, D: 65, Out: 129}),
 			Arguments: func(c *Case) {
-				c.update("dw", c.Out, c.D)
-				c.update("db", 1, c.Out)
+				c.update32("dw", c.Out, c.D)
+				c.update32("db", 1, c.Out)
 				c.in("dy", c.T, c.Out)
 				c.in("x", c.T, c.D)
 			},

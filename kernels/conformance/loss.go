@@ -34,7 +34,7 @@ func lossEntries() []Entry {
 		Arguments: func(c *Case) {
 			c.out32("logprobs", 1, c.N).column()
 			c.out("dx", c.N, c.D).each(1)
-			c.update("dw", c.V, c.D)
+			c.via(c.update32("dw", c.V, c.D))
 			x := c.in("x", c.N, c.D).each(1)
 			w := c.scale(c.in("w", c.V, c.D), 2/math.Sqrt(float64(c.D)))
 			if c.Special == "offset" {

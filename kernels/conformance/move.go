@@ -109,7 +109,7 @@ func embedBackwardEntry() Entry {
 		Small: []Shape{{T: 1, D: 1, V: 1}, {T: 33, D: 65, V: 7}, {T: 9, D: 32, V: 40, Strided: true}},
 		Large: []Shape{{T: 2049, D: 257, V: 384}, {T: 1025, D: 64, V: 50257}},
 		Arguments: func(c *Case) {
-			c.update("dtable", c.V, c.D)
+			c.update32("dtable", c.V, c.D)
 			c.in("dx", c.T, c.D)
 			ids := c.below(c.T, c.V)
 			c.ints("ids", ids) // for the reference, which does not read groups

@@ -85,11 +85,11 @@ func normBackwardEntry(small, large []Shape) Entry {
 			} else {
 				c.out("dx", c.T, c.width()).each(1)
 			}
-			c.update("dw", 1, c.D)
+			c.update32("dw", 1, c.D)
 			if c.Norm == kernels.RMSNorm && !c.lacks("db") {
 				c.Absent += " db"
 			}
-			c.update("db", 1, c.D)
+			c.update32("db", 1, c.D)
 			c.in("dy", c.T, c.width()).each(1)
 			x := c.normInput("x")
 			stats := c.in32("stats", c.T*c.groups(), 2).each(c.groups())

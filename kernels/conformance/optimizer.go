@@ -95,8 +95,12 @@ func (c *Case) parameters(stepping bool) {
 		size = min(size, 1e3)
 	}
 	for i, s := range parameterShapes[:c.T] {
-		c.declare(paramName("value", i), kind, c.activation, s[0], s[1]).contiguous()
-		grad := c.scale(c.in(paramName("grad", i), s[0], s[1]).contiguous(), size)
+		value := c.declare(paramName("value", i), kind, c.activation, s[0], s[1]).contiguous()
+		if c.activation != kernels.Float32 {
+			master := c.declare(paramName("master", i), kind, kernels.Float32, s[0], s[1]).contiguous()
+			c.fill(value, func(j int) float64 { return float64(master.floats[j]) })
+		}
+		grad := c.scale(c.in32(paramName("grad", i), s[0], s[1]).contiguous(), size)
 		m := c.declare(paramName("moment1", i), kind, kernels.Float32, s[0], s[1]).contiguous()
 		v := c.declare(paramName("moment2", i), kind, kernels.Float32, s[0], s[1]).contiguous()
 		fresh := c.Step == 0 // the first step begins with moments of zero
@@ -172,11 +176,15 @@ func adamwReference[F reference.Float](v Values[F]) {
 
 func badStep(k *kit) error {
 	const rows, cols = 5, 9
-	value, _ := k.random(rows, cols)
-	grad, good := k.random(rows, cols)
-	m, v := k.alloc(kernels.Float32, rows, cols), k.alloc(kernels.Float32, rows, cols)
+	value, start := k.random(rows, cols)
+	grad, m, v := k.alloc(kernels.Float32, rows, cols), k.alloc(kernels.Float32, rows, cols), k.alloc(kernels.Float32, rows, cols)
+	good := k.values(kernels.Float32, rows*cols)
 	control := k.alloc(kernels.Float32, 1, kernels.ControlSlots)
 	params := []kernels.Parameter{{Value: value, Grad: grad, Moment1: m, Moment2: v, Decay: true}}
+	if k.ActivationType() != kernels.Float32 {
+		params[0].Master = k.alloc(kernels.Float32, rows, cols)
+		k.Upload(params[0].Master, start)
+	}
 	step := func(gradient []float32) {
 		k.Upload(grad, gradient)
 		k.GlobalNorm(control, params, 1)

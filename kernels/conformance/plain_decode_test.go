@@ -40,11 +40,11 @@ func (p *plain) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk
 // parameters opens what is optimized.
 func parameters(params []kernels.Parameter) (list []reference.Parameter[float32]) {
 	for _, p := range params {
-		for _, t := range []kernels.Tensor{p.Grad, p.Moment1, p.Moment2} {
+		for _, t := range []kernels.Tensor{p.Grad, p.Master, p.Moment1, p.Moment2} {
 			like("parameter", t, p.Value.Rows, p.Value.Cols)
 		}
 		list = append(list, reference.Parameter[float32]{Value: mat(p.Value), Grad: mat(p.Grad),
-			Moment1: mat(p.Moment1), Moment2: mat(p.Moment2), Decay: p.Decay})
+			Master: mat(p.Master), Moment1: mat(p.Moment1), Moment2: mat(p.Moment2), Decay: p.Decay})
 	}
 	return list
 }

@@ -8,8 +8,10 @@ import (
 
 // Parameter is kernels.Parameter on the host.
 type Parameter[F Float] struct {
-	Value, Grad, Moment1, Moment2 Matrix[F]
-	Decay                         bool
+	Value, Grad      Matrix[F]
+	Master           Matrix[F] // absent where Value keeps every digit
+	Moment1, Moment2 Matrix[F]
+	Decay            bool
 }
 
 // GlobalNorm writes the norm of all gradients, the factor that clips them to maxNorm
@@ -37,6 +39,8 @@ func GlobalNorm[F Float](control []F, params []Parameter[F], maxNorm F) {
 //
 //	value ← value·(1 − lr·decay), m ← β1·m + (1−β1)·g, v ← β2·v + (1−β2)·g²,
 //	value ← value − lr·m̂/(√v̂ + ε) with m̂ = m/(1−β1ᵗ), v̂ = v/(1−β2ᵗ).
+//
+// Where there is a master, it is updated and then copied to value.
 func AdamW[F Float](control []F, params []Parameter[F], hp kernels.AdamW) {
 	if control[kernels.ControlFinite] != 1 {
 		return
@@ -50,6 +54,9 @@ func AdamW[F Float](control []F, params []Parameter[F], hp kernels.AdamW) {
 	for _, p := range params {
 		for i := range p.Value.Rows {
 			value, m, v := p.Value.Row(i), p.Moment1.Row(i), p.Moment2.Row(i)
+			if p.Master.Rows > 0 {
+				value = p.Master.Row(i)
+			}
 			for j, g := range p.Grad.Row(i) {
 				g *= control[kernels.ControlScale]
 				if p.Decay {
@@ -59,6 +66,7 @@ func AdamW[F Float](control []F, params []Parameter[F], hp kernels.AdamW) {
 				v[j] = beta2*v[j] + rest2*g*g
 				value[j] -= rate * (m[j] / correction1) / (sqrt(v[j]/correction2) + F(hp.Epsilon))
 			}
+			copy(p.Value.Row(i), value)
 		}
 	}
 }
