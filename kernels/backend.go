@@ -35,7 +35,7 @@ const (
 //   - Activations, their gradients and parameters have the activation type; parameter
 //     gradients (dw, db, dtable), statistics, log-sum-exps, log-probabilities, loss weights,
 //     the RoPE table, uniforms, master weights, moments and control values are float32.
-//     Parameters, their gradients, masters and moments are contiguous.
+//     Parameters, their gradients, masters, moments and statistics are contiguous.
 //   - Rows of a cache that nobody reads may hold anything, NaN too. Documents, and what a
 //     query reads of a cache, are never empty.
 //   - Outputs are written whole unless the comment says "+=". Outputs must not
@@ -122,7 +122,7 @@ type Heads struct {
 type Layers interface {
 	// Zero sets t to zero.
 	Zero(t Tensor)
-	// Copy copies src to dst, same shape.
+	// Copy copies src to dst, same shape; from float32 to bfloat16 it rounds.
 	Copy(dst, src Tensor)
 
 	// Embed looks tokens up: x[t] = table[ids[t]] + pos[positions[t]].

@@ -25,27 +25,44 @@ extern "C" __global__ void adamw_begin(float *RESTRICT control, float *RESTRICT 
 	corrections[1] = (float)sqrt(1 - power2);
 }
 
-// One step: g = grad·scale; value ·= decay; m += …, v += …; value −= rate·m/(√v/correction + ε).
-// one_minus_beta1 and one_minus_beta2 are rounded from double by the host.
+// One step: g = grad·scale; value ·= decay where it applies; m += …, v += …; value −= rate·m/(√v/correction + ε),
+// on the master where values are bf16. decay = 1 − learning rate·weight decay, one_minus_beta1
+// and one_minus_beta2 are rounded from double by the host.
 //   table (count)   control (4)   corrections (2)
 // Launch: blocks × 256, as squares in global_norm.cu; none
-extern "C" __global__ void __launch_bounds__(256)
-    adamw_f32(const Parameter<float> *RESTRICT table, int count, const float *RESTRICT control,
-              const float *RESTRICT corrections, float beta1, float one_minus_beta1, float beta2,
-              float one_minus_beta2, float epsilon) {
+template <typename T>
+__device__ void adamw_run(const Parameter *table, int count, const float *control, const float *corrections,
+                          float decay, float beta1, float one_minus_beta1, float beta2, float one_minus_beta2, float epsilon) {
 	if (control[2] != 1) return;
-	const Parameter<float> *p = find_parameter(table, count, blockIdx.x);
+	const Parameter *p = find_parameter(table, count, blockIdx.x);
 	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
 	long long last = min(p->count, first + parameters_per_block);
-	float *value = p->value, *moment1 = p->moment1, *moment2 = p->moment2;
+	T *value = (T *)p->value;
+	float *master = p->master ? p->master : (float *)p->value;
+	float *moment1 = p->moment1, *moment2 = p->moment2;
 	const float *grad = p->grad;
-	float decay = p->decay, scale = control[1], rate = corrections[0], correction = corrections[1];
+	float keep = p->decays ? decay : 1, scale = control[1], rate = corrections[0], correction = corrections[1];
 	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) {
 		float g = grad[i] * scale;
 		float m = beta1 * moment1[i] + one_minus_beta1 * g;
 		float v = beta2 * moment2[i] + one_minus_beta2 * g * g;
+		float w = master[i] * keep - rate * (m / (sqrtf(v) / correction + epsilon));
 		moment1[i] = m;
 		moment2[i] = v;
-		value[i] = value[i] * decay - rate * (m / (sqrtf(v) / correction + epsilon));
+		if (p->master) master[i] = w;
+		store(value + i, w);
 	}
 }
+
+// The entry points, for each element type.
+#define ENTRIES(T, suffix)                                                                                            \
+	extern "C" __global__ void __launch_bounds__(256) adamw_##suffix(                                                 \
+	    const Parameter *RESTRICT table, int count, const float *RESTRICT control,                                    \
+	    const float *RESTRICT corrections, float decay, float beta1, float one_minus_beta1, float beta2,              \
+	    float one_minus_beta2, float epsilon) {                                                                       \
+		adamw_run<T>(table, count, control, corrections, decay, beta1, one_minus_beta1, beta2, one_minus_beta2,       \
+		             epsilon);                                                                                        \
+	}
+
+ENTRIES(float, f32)
+ENTRIES(bf16, bf16)

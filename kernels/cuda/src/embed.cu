@@ -24,7 +24,7 @@ __device__ void embed_row(T *RESTRICT x, const T *RESTRICT table, const int *RES
 //   dtable (V, width)   dx (tokens, width)   ids (U), distinct   starts (U+1)   order (tokens)
 // Launch: (U, ⌈width/128⌉) × 128; none
 template <typename T>
-__device__ void embed_backward_group(T *RESTRICT dtable, const T *RESTRICT dx, const int *RESTRICT ids,
+__device__ void embed_backward_group(float *RESTRICT dtable, const T *RESTRICT dx, const int *RESTRICT ids,
                                      const int *RESTRICT starts, const int *RESTRICT order, int width,
                                      int dtable_stride, int dx_stride) {
 	int c = blockIdx.y * blockDim.x + threadIdx.x;
@@ -32,8 +32,7 @@ __device__ void embed_backward_group(T *RESTRICT dtable, const T *RESTRICT dx, c
 	int last = starts[blockIdx.x + 1];
 	float sum = 0;
 	for (int k = starts[blockIdx.x]; k < last; k++) sum += load(row(dx, order[k], dx_stride) + c);
-	T *to = row(dtable, ids[blockIdx.x], dtable_stride) + c;
-	store(to, load(to) + sum);
+	row(dtable, ids[blockIdx.x], dtable_stride)[c] += sum;
 }
 
 // The entry points, for each element type.
@@ -44,7 +43,7 @@ __device__ void embed_backward_group(T *RESTRICT dtable, const T *RESTRICT dx, c
 		embed_row(x, table, ids, pos, positions, width, x_stride, table_stride, pos_stride);                          \
 	}                                                                                                                 \
 	extern "C" __global__ void __launch_bounds__(128) embed_backward_##suffix(                                        \
-	    T *RESTRICT dtable, const T *RESTRICT dx, const int *RESTRICT ids, const int *RESTRICT starts,                \
+	    float *RESTRICT dtable, const T *RESTRICT dx, const int *RESTRICT ids, const int *RESTRICT starts,            \
 	    const int *RESTRICT order, int width, int dtable_stride, int dx_stride) {                                     \
 		embed_backward_group(dtable, dx, ids, starts, order, width, dtable_stride, dx_stride);                        \
 	}

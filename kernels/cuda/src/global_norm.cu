@@ -5,32 +5,20 @@
 // each, the block in double. A second kernel of one block adds the blocks' sums in order.
 #include "parameters.cuh"
 
-template <typename T>
-__device__ void squares_of_block(double *RESTRICT partials, const Parameter<T> *RESTRICT table, int count) {
-	__shared__ double scratch[32];
-	const Parameter<T> *p = find_parameter(table, count, blockIdx.x);
-	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
-	long long last = min(p->count, first + parameters_per_block);
-	const T *grad = p->grad;
-	float sum = 0;
-	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) {
-		float g = load(grad + i);
-		sum += g * g;
-	}
-	double total = block_sum((double)sum, scratch);
-	if (threadIdx.x == 0) partials[blockIdx.x] = total;
-}
-
 // partials[b] = Σ grad² over the run of block b.
 //   partials (blocks)   table (count)
 // Launch: blocks × 256, the sum of ⌈count/16384⌉ over the parameters; none
 extern "C" __global__ void __launch_bounds__(256)
-    squares_f32(double *RESTRICT partials, const Parameter<float> *RESTRICT table, int count) {
-	squares_of_block(partials, table, count);
-}
-extern "C" __global__ void __launch_bounds__(256)
-    squares_bf16(double *RESTRICT partials, const Parameter<bf16> *RESTRICT table, int count) {
-	squares_of_block(partials, table, count);
+    squares(double *RESTRICT partials, const Parameter *RESTRICT table, int count) {
+	__shared__ double scratch[32];
+	const Parameter *p = find_parameter(table, count, blockIdx.x);
+	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
+	long long last = min(p->count, first + parameters_per_block);
+	const float *grad = p->grad;
+	float sum = 0;
+	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) sum += grad[i] * grad[i];
+	double total = block_sum((double)sum, scratch);
+	if (threadIdx.x == 0) partials[blockIdx.x] = total;
 }
 
 // control = {norm, clip scale, finite, step as it was}. A sum of squares that no float

@@ -127,12 +127,12 @@ __device__ void norm_parameter_part(float *RESTRICT partials, const T *RESTRICT 
 	partials[(2ll * blockIdx.y + 1) * n + c] = db;
 }
 
-// norm_parameter_total adds the parts, in order, to the gradients that are wanted.
+// Adds the parts, in order, to the gradients that are wanted:
 // dw += Σ parts, db += Σ parts; either may be 0.
 //   dw, db (n)   partials (parts, 2, n)
 // Launch: ⌈n/256⌉ × 256; none
-template <typename T>
-__device__ void norm_parameter_total(T *RESTRICT dw, T *RESTRICT db, const float *RESTRICT partials, int n, int parts) {
+extern "C" __global__ void __launch_bounds__(256)
+    norm_parameters_total(float *RESTRICT dw, float *RESTRICT db, const float *RESTRICT partials, int n, int parts) {
 	int c = blockIdx.x * blockDim.x + threadIdx.x;
 	if (c >= n) return;
 	float w = 0, b = 0;
@@ -140,8 +140,8 @@ __device__ void norm_parameter_total(T *RESTRICT dw, T *RESTRICT db, const float
 		w += partials[2ll * p * n + c];
 		b += partials[(2ll * p + 1) * n + c];
 	}
-	if (dw) store(dw + c, load(dw + c) + w);
-	if (db) store(db + c, load(db + c) + b);
+	if (dw) dw[c] += w;
+	if (db) db[c] += b;
 }
 
 // The entry points, for each element type.
@@ -162,10 +162,6 @@ __device__ void norm_parameter_total(T *RESTRICT dw, T *RESTRICT db, const float
 	    float *RESTRICT partials, const T *RESTRICT dy, const T *RESTRICT x, const float *RESTRICT stats, int n,      \
 	    int groups, int count, int dy_stride, int x_stride) {                                                         \
 		norm_parameter_part(partials, dy, x, stats, n, groups, count, dy_stride, x_stride);                           \
-	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) norm_parameters_total_##suffix(                                 \
-	    T *RESTRICT dw, T *RESTRICT db, const float *RESTRICT partials, int n, int parts) {                           \
-		norm_parameter_total(dw, db, partials, n, parts);                                                             \
 	}
 
 ENTRIES(float, f32)

@@ -6,20 +6,22 @@
 
 const int parameters_per_block = 16384;
 
-// Parameter is one tensor; the host lays the table out as C does: 48 bytes an entry.
-template <typename T> struct Parameter {
-	T *value;         // (count)
-	const T *grad;    // (count)
-	float *moment1;   // (count)
-	float *moment2;   // (count)
+// Parameter is one tensor; the host lays the table out as C does: 56 bytes an entry.
+// Where values are bf16, the optimizer updates master and value is master rounded.
+struct Parameter {
+	void *value;       // (count) of the element type
+	const float *grad; // (count)
+	float *master;     // (count), 0 where values are float
+	float *moment1;    // (count)
+	float *moment2;    // (count)
 	long long count;
-	int first_block;  // the first block that works on it
-	float decay;      // factor of weight decay on the value, 1 − learning rate·decay
+	int first_block;   // the first block that works on it
+	int decays;        // 1: weight decay applies
 };
 
 // find_parameter returns the entry that block b works on: the last whose first_block ≤ b.
 // Parameters are never empty.
-template <typename T> __device__ inline const Parameter<T> *find_parameter(const Parameter<T> *table, int count, int b) {
+__device__ inline const Parameter *find_parameter(const Parameter *table, int count, int b) {
 	int low = 0, high = count;
 	while (high - low > 1) {
 		int middle = (low + high) / 2;

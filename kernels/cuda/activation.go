@@ -1,0 +1,57 @@
+package cuda
+
+import "retort/kernels"
+
+// Kernels of src/gelu.cu, src/swiglu.cu and src/rope.cu.
+var (
+	biasGELU       = typed("gelu", "bias_gelu")
+	geluBackward   = typed("gelu", "gelu_backward")
+	swiglu         = typed("swiglu", "swiglu")
+	swigluBackward = typed("swiglu", "swiglu_backward")
+	rope           = typed("rope", "rope")
+)
+
+// BiasGELU is pre += b in place, h = gelu(pre).
+func (b *Backend) BiasGELU(h, pre, bias kernels.Tensor, kind kernels.GELUKind) {
+	kernels.Want("BiasGELU", "pre", pre, b.activation, pre.Rows, pre.Cols)
+	kernels.Want("BiasGELU", "h", h, b.activation, pre.Rows, pre.Cols)
+	wantOptional("BiasGELU", "b", bias, b.activation, 1, pre.Cols)
+	b.launch(biasGELU, rowGrid(pre.Rows, 256), b.args.Reset().Ptr(b.pointer(h)).Ptr(b.pointer(pre)).Ptr(b.pointer(bias)).
+		Int32(pre.Cols).Int32(h.Stride).Int32(pre.Stride).Int32(flag(kind == kernels.GELUErf)))
+}
+
+// GELUBackward is dpre = dh·gelu'(pre).
+func (b *Backend) GELUBackward(dpre, dh, pre kernels.Tensor, kind kernels.GELUKind) {
+	kernels.Want("GELUBackward", "pre", pre, b.activation, pre.Rows, pre.Cols)
+	kernels.Want("GELUBackward", "dpre", dpre, b.activation, pre.Rows, pre.Cols)
+	kernels.Want("GELUBackward", "dh", dh, b.activation, pre.Rows, pre.Cols)
+	b.launch(geluBackward, rowGrid(pre.Rows, 256), b.args.Reset().Ptr(b.pointer(dpre)).Ptr(b.pointer(dh)).Ptr(b.pointer(pre)).
+		Int32(pre.Cols).Int32(dpre.Stride).Int32(dh.Stride).Int32(pre.Stride).Int32(flag(kind == kernels.GELUErf)))
+}
+
+// SwiGLU is h = silu(gate)·up.
+func (b *Backend) SwiGLU(h, gateUp kernels.Tensor) {
+	kernels.Want("SwiGLU", "h", h, b.activation, h.Rows, h.Cols)
+	kernels.Want("SwiGLU", "gateUp", gateUp, b.activation, h.Rows, 2*h.Cols)
+	b.launch(swiglu, rowGrid(h.Rows, 256), b.args.Reset().Ptr(b.pointer(h)).Ptr(b.pointer(gateUp)).
+		Int32(h.Cols).Int32(h.Stride).Int32(gateUp.Stride))
+}
+
+// SwiGLUBackward writes the gradients of gate and up.
+func (b *Backend) SwiGLUBackward(dgateUp, dh, gateUp kernels.Tensor) {
+	kernels.Want("SwiGLUBackward", "dh", dh, b.activation, dh.Rows, dh.Cols)
+	kernels.Want("SwiGLUBackward", "dgateUp", dgateUp, b.activation, dh.Rows, 2*dh.Cols)
+	kernels.Want("SwiGLUBackward", "gateUp", gateUp, b.activation, dh.Rows, 2*dh.Cols)
+	b.launch(swigluBackward, rowGrid(dh.Rows, 256), b.args.Reset().Ptr(b.pointer(dgateUp)).Ptr(b.pointer(dh)).Ptr(b.pointer(gateUp)).
+		Int32(dh.Cols).Int32(dgateUp.Stride).Int32(dh.Stride).Int32(gateUp.Stride))
+}
+
+// RoPE rotates every head in place by its token's position.
+func (b *Backend) RoPE(x, table, positions kernels.Tensor, inverse bool) {
+	size := max(table.Cols, 1)
+	kernels.Want("RoPE", "x", x, b.activation, x.Rows, x.Cols/size*size)
+	kernels.Want("RoPE", "table", table, kernels.Float32, table.Rows, table.Cols)
+	kernels.Want("RoPE", "positions", positions, kernels.Int32, 1, x.Rows)
+	b.launch(rope, rowGrid(x.Rows, 128), b.args.Reset().Ptr(b.pointer(x)).Ptr(b.pointer(table)).Ptr(b.pointer(positions)).
+		Int32(x.Cols).Int32(size).Int32(x.Stride).Int32(flag(inverse)))
+}
