@@ -35,7 +35,7 @@ const (
 //   - Activations, their gradients and parameters have the activation type; parameter
 //     gradients (dw, db, dtable), statistics, log-sum-exps, log-probabilities, loss weights,
 //     the RoPE table, uniforms, master weights, moments and control values are float32.
-//     Parameters, their gradients, masters, moments and statistics are contiguous.
+//     Parameters, their gradients, masters, moments, statistics and log-sum-exps are contiguous.
 //   - Rows of a cache that nobody reads may hold anything, NaN too. Documents, and what a
 //     query reads of a cache, are never empty.
 //   - Outputs are written whole unless the comment says "+=". Outputs must not

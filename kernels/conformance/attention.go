@@ -35,7 +35,7 @@ func attentionEntries() []Entry {
 			Small: small, Large: large,
 			Arguments: func(c *Case) {
 				c.out("o", c.T, c.H*c.Size).each(1)
-				c.out32("lse", c.T, c.H).each(1)
+				c.out32("lse", c.T, c.H).each(1).contiguous()
 				c.queries(c.T)
 				c.documents()
 			},
@@ -113,12 +113,12 @@ func attentionBackwardArguments(c *Case) {
 	c.out("dq", c.T, c.H*c.Size).each(1).join("dqkv")
 	c.out("dk", c.T, c.K*c.Size).each(1).join("dqkv")
 	c.out("dv", c.T, c.K*c.Size).each(1).join("dqkv")
-	c.declare("delta", scratch, kernels.Float32, c.T, c.H).each(1)
+	c.declare("delta", scratch, kernels.Float32, c.T, c.H).each(1).contiguous()
 	c.in("do", c.T, c.H*c.Size).each(1)
 	c.queries(c.T)
 	c.documents()
 	o := c.in("o", c.T, c.H*c.Size).each(1)
-	lse := c.in32("lse", c.T, c.H).each(1)
+	lse := c.in32("lse", c.T, c.H).each(1).contiguous()
 	v := valuesOf[float64](c)
 	attentionReference(v)
 	c.fill(o, func(i int) float64 { return v.m("o").Data[i] })

@@ -32,7 +32,7 @@ func normEntries() []Entry {
 			Small: append(groups, rows...), Large: large,
 			Arguments: func(c *Case) {
 				c.out("y", c.T, c.width()).each(1)
-				c.out32("stats", c.T*c.groups(), 2).each(c.groups())
+				c.out32("stats", c.T*c.groups(), 2).each(c.groups()).contiguous()
 				c.normInput("x")
 				c.normParameters()
 			},
@@ -46,7 +46,7 @@ func normEntries() []Entry {
 			Small: rows, Large: large[:2],
 			Arguments: func(c *Case) {
 				c.out("y", c.T, c.D).each(1)
-				c.out32("stats", c.T, 2).each(1)
+				c.out32("stats", c.T, 2).each(1).contiguous()
 				c.out("sum", c.T, c.D).each(1)
 				c.normInput("x")
 				c.normInput("delta")
@@ -92,7 +92,7 @@ func normBackwardEntry(small, large []Shape) Entry {
 			c.update32("db", 1, c.D)
 			c.in("dy", c.T, c.width()).each(1)
 			x := c.normInput("x")
-			stats := c.in32("stats", c.T*c.groups(), 2).each(c.groups())
+			stats := c.in32("stats", c.T*c.groups(), 2).each(c.groups()).contiguous()
 			c.normParameters()
 			v, y := valuesOf[float64](c), reference.New[float64](x.rows, x.cols)
 			exact := v.m("stats")
