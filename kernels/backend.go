@@ -21,6 +21,7 @@ const (
 	Cache       Purpose = "kv cache"
 	Input       Purpose = "input"
 	Scratch     Purpose = "scratch"
+	Workspace   Purpose = "workspace" // what a backend keeps for itself between operations
 )
 
 // Backend is a device that computes. Contract:
