@@ -9,6 +9,12 @@
 // of a decoding step, P positions of a table.
 package kernels
 
+import "errors"
+
+// ErrDevice is what every error of a failing device is, for errors.Is: out of memory, a lost
+// context, a kernel that does not load.
+var ErrDevice = errors.New("device")
+
 // Purpose says what memory is for, so that a backend can count it by purpose.
 type Purpose string
 
