@@ -80,9 +80,9 @@ var (
 // blocks is how many tiles a result of (m, n) has.
 func (t tile) blocks(m, n int) int { return ceil(m, t.rows) * ceil(n, t.columns) }
 
-// tileOf chooses the tile for a result of (m, n) in `parts` parts: few rows, as in
-// decoding, need no room for more; a result whose large tiles would leave most of the
-// device idle is cut smaller. The choice does not show in the result's bits.
+// tileOf chooses the tile for a result of (m, n) in `parts` parts. Few rows, as in
+// decoding, need no room for more; and where large tiles would leave most of the device
+// idle the result is cut smaller. The choice does not show in the result's bits.
 func tileOf(l layout, activation kernels.DType, aligned bool, m, n, parts, multiprocessors int) tile {
 	large, small, few := floatLarge, floatSmall, floatFew
 	if activation == kernels.BFloat16 {
@@ -92,7 +92,7 @@ func tileOf(l layout, activation kernels.DType, aligned bool, m, n, parts, multi
 		}
 	}
 	switch {
-	case m <= few.rows && l != columnsByColumns:
+	case l != columnsByColumns && (m <= few.rows || 3*small.blocks(m, n) < multiprocessors):
 		return few
 	case 2*large.blocks(m, n)*parts >= multiprocessors:
 		return large

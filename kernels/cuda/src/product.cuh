@@ -26,6 +26,17 @@ struct Product {
 
 __device__ inline unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
 
+// opaque hides how an address was made. Constants that are then added to it become part of
+// the instructions that use it; the compiler would rather compute each address anew.
+__device__ inline unsigned opaque(unsigned v) {
+	asm("" : "+r"(v));
+	return v;
+}
+template <typename T> __device__ inline T *opaque(T *p) {
+	asm("" : "+l"(p));
+	return p;
+}
+
 __device__ inline void close_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
 
 // await_copies waits until at most PENDING groups of the thread's copies are under way.
@@ -84,19 +95,19 @@ template <class Tile, int THREADS, bool ALIGNED> struct Loader {
 	// load starts the copies of the next tile to the stage; what lies outside the operand is zero.
 	__device__ void load(unsigned stage) {
 		int valid = min(max(elements_left, 0), piece) * (int)sizeof(T);
+		const T *source = from;
+		unsigned target = opaque(stage + to);
 #pragma unroll
-		for (int j = 0; j < copies; j++) {
-			unsigned target = stage + to + j * line_step * Tile::line_bytes;
-			const T *source = from + (long long)(j * line_step) * stride;
+		for (int j = 0; j < copies; j++, source = opaque(source + (long long)line_step * stride)) {
 			int bytes = j * line_step < lines_left ? valid : 0;
-			if (ALIGNED) copy_async<piece_bytes>(target, source, bytes);
-			else copy_by_element(target, source, bytes);
+			if (ALIGNED) copy_async<piece_bytes>(target + j * line_step * Tile::line_bytes, source, bytes);
+			else copy_by_element(target + j * line_step * Tile::line_bytes, source, bytes);
 		}
 		if (Tile::k_inner) {
 			from += Tile::depth;
 			elements_left -= Tile::depth;
 		} else {
-			from += (long long)Tile::depth * stride;
+			from = source;
 			lines_left -= Tile::depth;
 		}
 	}
@@ -120,19 +131,19 @@ __device__ inline int turned(int r, int column, int columns) { return r * column
 // store_sums passes the sums through shared memory, so that a warp stores whole stretches of
 // rows: one row of warps after the other, all threads taking part in the stores.
 template <class Math, typename T>
-__device__ void store_sums(const Math &math, const Epilogue<T> &epilogue, float *shared, int first_row, int first_column) {
+__device__ void store_sums(const Math &math, Epilogue<T> &epilogue, float *shared, int first_row, int first_column) {
 	const int height = Math::rows / Math::warps_down;
 	static_assert(height * Math::columns * 4 <= Math::stages * (Math::Left::bytes + Math::Right::bytes), "the stages are reused");
-	int column = threadIdx.x * 4 % Math::columns;
-	float bias[4];
-	epilogue.bias_of(bias, first_column + column);
+	const int row_step = Math::threads * 4 / Math::columns;
+	int first = threadIdx.x * 4 / Math::columns, column = threadIdx.x * 4 % Math::columns;
+	epilogue.begin(first_row + first, first_column + column);
 	for (int pass = 0; pass < Math::warps_down; pass++) {
 		if (threadIdx.x / 32 / Math::warps_across == pass) math.spread(shared);
 		__syncthreads();
-		for (int r = threadIdx.x * 4 / Math::columns; r < height; r += Math::threads * 4 / Math::columns) {
+		for (int r = first; r < height; r += row_step) {
 			float v[4];
 			load_four(v, shared + turned(r, column, Math::columns));
-			epilogue.store(first_row + pass * height + r, first_column + column, v, bias);
+			epilogue.store(v, row_step);
 		}
 		__syncthreads();
 	}

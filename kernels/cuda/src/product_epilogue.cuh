@@ -23,39 +23,49 @@ __device__ inline void store_four(bf16 *p, const float (&v)[4]) {
 	*(uint2 *)p = make_uint2(*(unsigned *)&low, *(unsigned *)&high);
 }
 
-// Epilogue stores sums, four of a row at a time: out = Σ + bias, or out += Σ + bias. Block z
-// writes the z-th matrix of out.
+// Epilogue stores sums, four of a row at a time and row after row: out = Σ + bias, or
+// out += Σ + bias. Block z writes the z-th matrix of out.
 template <typename T> struct Epilogue {
-	void *out;
+	char *out; // where the next four go
 	const T *bias;
-	int m, n, stride, flags;
-	bool vectors; // four elements of out may be stored at once
+	float added[4];              // the bias of the four columns
+	int rows_left, columns_left; // of the result, from there on
+	int stride, flags;
+	bool vectors; // four elements may be stored at once
 
 	__device__ Epilogue(void *base, const void *bias, int m, int n, int stride, int flags)
-	    : bias((const T *)bias), m(m), n(n), stride(stride), flags(flags) {
-		int size = flags & product_float_out ? 4 : (int)sizeof(T);
-		out = (char *)base + (long long)blockIdx.z * m * stride * size;
-		vectors = (((unsigned long long)out | (unsigned)(stride * size)) & (4 * size - 1)) == 0;
+	    : bias((const T *)bias), rows_left(m), columns_left(n), stride(stride), flags(flags) {
+		out = (char *)base + (long long)blockIdx.z * m * stride * size();
+		vectors = (((unsigned long long)out | (unsigned)(stride * size())) & (4 * size() - 1)) == 0;
 	}
 
-	// bias_of reads the bias of columns [column, column+4).
-	__device__ void bias_of(float (&b)[4], int column) const {
+	__device__ bool float_out() const { return sizeof(T) == 4 || flags & product_float_out; }
+	__device__ int size() const { return float_out() ? 4 : (int)sizeof(T); }
+
+	// begin goes to row i, columns [column, column+4), column being a multiple of 4.
+	__device__ void begin(int i, int column) {
+		out += ((long long)i * stride + column) * size();
+		rows_left -= i;
+		columns_left -= column;
+		vectors = vectors && columns_left >= 4;
 #pragma unroll
-		for (int e = 0; e < 4; e++) b[e] = bias && column + e < n ? load(bias + column + e) : 0;
+		for (int e = 0; e < 4; e++) added[e] = bias && e < columns_left ? load(bias + column + e) : 0;
 	}
 
-	// store takes the sums of row i, columns [column, column+4).
-	__device__ void store(int i, int column, float (&v)[4], const float (&b)[4]) const {
-		if (i >= m) return;
+	// store stores four sums and goes on by `step` rows.
+	__device__ void store(float (&v)[4], int step) {
+		if (rows_left > 0) {
 #pragma unroll
-		for (int e = 0; e < 4; e++) v[e] += b[e];
-		if (sizeof(T) == 4 || flags & product_float_out) put(row((float *)out, i, stride), column, v);
-		else put(row((T *)out, i, stride), column, v);
+			for (int e = 0; e < 4; e++) v[e] += added[e];
+			if (float_out()) put((float *)out, v);
+			else put((T *)out, v);
+		}
+		out += (long long)step * stride * size();
+		rows_left -= step;
 	}
 
-	template <typename U> __device__ void put(U *line, int column, float (&v)[4]) const {
-		U *to = line + column;
-		if (vectors && column + 4 <= n) {
+	template <typename U> __device__ void put(U *to, float (&v)[4]) const {
+		if (vectors) {
 			if (flags & product_accumulate) {
 				float old[4];
 				load_four(old, to);
@@ -67,6 +77,6 @@ template <typename T> struct Epilogue {
 		}
 #pragma unroll
 		for (int e = 0; e < 4; e++)
-			if (column + e < n) ::store(to + e, flags & product_accumulate ? load(to + e) + v[e] : v[e]);
+			if (e < columns_left) ::store(to + e, flags & product_accumulate ? load(to + e) + v[e] : v[e]);
 	}
 };

@@ -44,11 +44,11 @@ template <int ROWS, int COLUMNS, int HIGH, int WIDE, int STAGES, bool LEFT_K_INN
 	}
 
 	__device__ void load(int buffer, unsigned stage, int step) {
+		unsigned left = opaque(stage + first_row * 4), right = opaque(stage + first_column * 4) + Left::bytes;
 #pragma unroll
-		for (int i = 0; i < HIGH; i++) load_shared(a[buffer][i], stage + first_row * 4 + step * Left::k_bytes + i * 64);
+		for (int i = 0; i < HIGH; i++) load_shared(a[buffer][i], left + step * Left::k_bytes + i * 64);
 #pragma unroll
-		for (int j = 0; j < WIDE; j++)
-			load_shared(b[buffer][j], stage + first_column * 4 + Left::bytes + step * Right::k_bytes + j * 128);
+		for (int j = 0; j < WIDE; j++) load_shared(b[buffer][j], right + step * Right::k_bytes + j * 128);
 	}
 
 	__device__ void multiply(int buffer) {
