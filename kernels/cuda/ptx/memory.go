@@ -17,7 +17,7 @@ const guardBytes = 1 << 16
 type Memory struct {
 	mu      sync.Mutex
 	next    uint64
-	live    atomic.Pointer[[]*allocation] // sorted by base, replaced whole
+	live    atomic.Pointer[[]*allocation] // sorted by base; entries of an array never change
 	freed   []span                        // sorted by base, for use after free
 	modules map[*Module]map[string]uint64
 	atomics sync.Mutex // orders atomics and volatile accesses of different blocks
@@ -61,10 +61,7 @@ func (m *Memory) Alloc(size int) (uint64, error) {
 func (m *Memory) add(a *allocation) uint64 {
 	a.base = (m.next+guardBytes)&^511 | 256
 	m.next = a.end() + guardBytes
-	old := *m.live.Load()
-	list := make([]*allocation, len(old), len(old)+1)
-	copy(list, old)
-	list = append(list, a)
+	list := append(*m.live.Load(), a) // behind what a running kernel sees of the same array
 	m.live.Store(&list)
 	return a.base
 }
@@ -81,7 +78,7 @@ func (m *Memory) Free(addr uint64) error {
 		}
 		return fmt.Errorf("ptx: free of %#x: %w: no allocation starts there", addr, ErrBounds)
 	}
-	list := make([]*allocation, 0, len(old)-1)
+	list := make([]*allocation, 0, cap(old))
 	list = append(append(list, old[:i]...), old[i+1:]...)
 	m.live.Store(&list)
 	j := sort.Search(len(m.freed), func(j int) bool { return m.freed[j].base > addr })
