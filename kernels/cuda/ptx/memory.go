@@ -3,7 +3,9 @@ package ptx
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -233,22 +235,13 @@ func (m *Memory) Global(module *Module, name string) (addr uint64, size int, err
 func (m *Memory) Unload(module *Module) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, ok := m.modules[module]
-	if !ok || len(at) == 0 {
-		delete(m.modules, module)
-		return
+	if variables := m.modules[module]; len(variables) > 0 {
+		list := slices.DeleteFunc(slices.Clone(*m.live.Load()), func(a *allocation) bool {
+			name, ok := strings.CutPrefix(a.what, "variable ")
+			return ok && variables[name] == a.base
+		})
+		m.live.Store(&list)
 	}
-	mine := map[uint64]bool{}
-	for _, addr := range at {
-		mine[addr] = true
-	}
-	var kept []*allocation
-	for _, a := range *m.live.Load() {
-		if !mine[a.base] {
-			kept = append(kept, a)
-		}
-	}
-	m.live.Store(&kept)
 	delete(m.modules, module)
 }
 

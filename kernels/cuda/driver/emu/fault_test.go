@@ -173,6 +173,10 @@ func TestWrongHandlesAndSizesAreRefused(t *testing.T) {
 		require.ErrorIs(t, err, driver.ErrInvalid, name)
 		requireCode(t, driver.CodeInvalidValue, err)
 	}
+	host, err := device.AllocHost(1)
+	require.NoError(t, err)
+	require.NoError(t, device.FreeHost(host))
+	requireCode(t, driver.CodeInvalidValue, device.FreeHost(host))
 	require.NoError(t, device.Close())
 	_, err = device.Alloc(1)
 	requireCode(t, driver.CodeContextDestroyed, err)
