@@ -2,6 +2,7 @@ package ptx
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,18 @@ func TestCheckKnowsTheAllocations(t *testing.T) {
 		require.NoError(t, mem.Check(p+8, 8))
 		require.ErrorIs(t, mem.Check(p+8, 9), ErrBounds)
 	}
+}
+
+func TestARunningKernelsAllocationsStayAsTheyWere(t *testing.T) {
+	mem := NewMemory()
+	first := reserve(t, mem, 16)
+	reserve(t, mem, 16)
+	seen := *mem.live.Load() // as Run takes it
+	before := slices.Clone(seen)
+	reserve(t, mem, 16)
+	require.NoError(t, mem.Free(first))
+	reserve(t, mem, 16)
+	require.Equal(t, before, seen)
 }
 
 func TestUnloadFreesTheModulesVariablesAndNoOthers(t *testing.T) {
