@@ -80,12 +80,17 @@ func (p *Pass) ZeroGradients() {
 
 // Forward computes the last hidden state of every token of the batch.
 func (p *Pass) Forward(b *Batch) {
+	p.upload(b)
+	p.run()
+}
+
+// upload checks the batch and copies it to the device.
+func (p *Pass) upload(b *Batch) {
 	if err := p.in.fits(b); err != nil {
 		panic(err.Error())
 	}
 	b.check(p.c)
 	p.in.upload(p.k, b, p.grads != nil, p.c.LearnedPositions)
-	p.run()
 }
 
 // run is the forward pass over the batch on the device.

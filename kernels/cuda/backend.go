@@ -23,6 +23,7 @@ type Backend struct {
 	turn       int // the staging buffer that the next upload takes
 	workspace  workspace
 	parameters parameterTable
+	moved      int   // how often memory of the backend's own has got another address
 	err        error // the first failure since the last Sync
 }
 

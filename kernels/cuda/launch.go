@@ -120,4 +120,5 @@ func (b *Backend) reserve(n int64) driver.Ptr {
 func (w *workspace) free(b *Backend) {
 	b.note(b.context.Free(w.address))
 	*w = workspace{}
+	b.moved++
 }
