@@ -12,7 +12,7 @@ type block struct {
 	kernel      *Kernel
 	memory      *Memory
 	allocations []*allocation // when the kernel was launched
-	seen        []*allocation // the last one that each instruction met
+	sites       []site        // one for each memory instruction
 	args        []byte
 	grid, dim   [3]int
 	index       [3]int // ctaid
@@ -48,8 +48,8 @@ type barrierOp struct {
 func newBlock(k *Kernel, mem *Memory, l Launch, symbols map[string]uint64) *block {
 	threads := l.Block[0] * l.Block[1] * l.Block[2]
 	size := k.SharedBytes + l.SharedBytes
-	b := &block{kernel: k, memory: mem, allocations: *mem.live.Load(), seen: make([]*allocation, len(k.code)),
-		args: l.Args, grid: l.Grid, dim: l.Block, shared: make([]byte, size), words: make([]sharedWord, (size+3)/4),
+	b := &block{kernel: k, memory: mem, allocations: *mem.live.Load(), sites: make([]site, k.sites),
+		args: l.Args, grid: l.Grid, dim: l.Block, shared: make([]byte, size), words: make([]sharedWord, alignUp(size, 16)/4),
 		tallies: make([]tally, len(k.code))}
 	for id := 0; id < (threads+31)/32; id++ {
 		w := &warp{blk: b, id: id, r32: make([]v32, len(k.init32)), init32: make([]uint32, len(k.init32)),

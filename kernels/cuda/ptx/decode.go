@@ -37,7 +37,7 @@ type decoder struct {
 
 func (d *decoder) decode() (instr, error) {
 	st := d.st
-	d.out = instr{guard: -1, line: st.line, text: st.text}
+	d.out = instr{guard: -1, site: -1, line: st.line, text: st.text}
 	if st.loc.file != "" {
 		d.out.source = fmt.Sprintf("%s:%d", st.loc.file, st.loc.line)
 	}

@@ -54,6 +54,10 @@ var kindOfSpace = map[space]Kind{spaceGeneric: KindGlobal, spaceGlobal: KindGlob
 // where parameters of device functions live.
 func (d *decoder) address(o *operand, sp space) access {
 	a := access{space: sp, offset: o.offset}
+	if d.out.site < 0 {
+		d.out.site = d.b.kernel.sites
+		d.b.kernel.sites++
+	}
 	if o.kind != opAddress {
 		d.errorf("an address in brackets is missing")
 		return a

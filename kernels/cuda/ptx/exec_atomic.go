@@ -60,14 +60,12 @@ func (o *atomicOp) inShared(w *warp, m uint32) {
 	if !w.sharedOffsets(m, o.at.bytes) {
 		return
 	}
-	units, ideal := w.bankPasses(m, o.at.bytes)
-	w.countShared(true, Traffic{1, int64(o.at.bytes * bits.OnesCount32(m)), units, ideal})
+	w.countShared(m, o.at.bytes, true)
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		first := w.off[lane] >> 2
-		words := w.blk.words[first:][:o.at.bytes/4]
+		words, first := w.blk.history(w.off[lane], o.at.bytes)
 		for i := range words {
-			if words[i].state != 15 {
+			if words[i].state&^split != 15 {
 				w.failState(&words[i], lane, first+int32(i), 15)
 				return
 			}

@@ -90,7 +90,7 @@ func windowOf(addr uint64) space {
 
 // inSpace moves the data of lanes whose addresses are relative to one space.
 func (a *access) inSpace(w *warp, sp space, m uint32) {
-	if !w.aligned(m, a.total()) {
+	if sp != spaceShared && !w.aligned(m, a.total()) {
 		return
 	}
 	switch sp {

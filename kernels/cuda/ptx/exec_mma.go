@@ -218,7 +218,7 @@ func (o *loadMatrixOp) execute(w *warp, m uint32) {
 			w.addr[l] &= windowSize - 1
 		}
 	}
-	if !w.aligned(rows, 16) || !w.sharedAccess(rows, 16, o.store) {
+	if !w.sharedAccess(rows, 16, o.store) {
 		return
 	}
 	for i := 0; i < o.n; i++ {

@@ -3,7 +3,9 @@ package ptx
 import "math/bits"
 
 // sharedWord is what is known about 4 bytes of shared memory. Bytes within the
-// word are bits 0 to 3 of a nibble.
+// word are bits 0 to 3 of a nibble. A cell is four words, 16 aligned bytes: as long
+// as it is only accessed whole, as tiles of matrices are, its first word speaks for
+// all four; the first smaller access splits it.
 //
 // Time is counted in clocks: each warp has one, which moves on at every barrier
 // that the warp takes part in, and a barrier tells its participants each other's
@@ -17,13 +19,28 @@ type sharedWord struct {
 	writer     uint8  // warp
 	wrote      uint8  // bytes of the last write; atomicWrite
 	read       uint8  // bytes read since
-	state      uint8  // bytes ever written; upper nibble: bytes that a cp.async has in flight
+	state      uint8  // bytes ever written; inFlight; split
 }
 
 const (
 	atomicWrite = 1 << 4 // in sharedWord.wrote
-	inFlight    = 0xf0   // in sharedWord.state: all bytes of the word
+	inFlight    = 1 << 4 // in sharedWord.state: a cp.async to the word has not landed
+	split       = 1 << 5 // in sharedWord.state of a cell's first word: each word speaks for itself
 )
+
+// history returns the words that speak for size bytes at offset o, and the number
+// of the first one.
+func (b *block) history(o int32, size int) ([]sharedWord, int32) {
+	cell := (*[4]sharedWord)(b.words[o>>4<<2:])
+	if cell[0].state&split == 0 {
+		if size == 16 {
+			return cell[:1], o >> 2
+		}
+		cell[1], cell[2], cell[3] = cell[0], cell[0], cell[0]
+		cell[0].state |= split
+	}
+	return cell[o>>2&3:][:(size+3)/4], o >> 2
+}
 
 // sharedAccess checks the access of size bytes a lane at w.addr against the
 // block's shared memory, and fills w.off.
@@ -31,47 +48,58 @@ func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
 	if !w.sharedOffsets(m, size) {
 		return false
 	}
-	units, ideal := w.bankPasses(m, size)
-	w.countShared(write, Traffic{1, int64(size * bits.OnesCount32(m)), units, ideal})
-	for l, o := range &w.off {
-		if m>>l&1 == 0 {
-			continue
-		}
-		need := uint8(15)
+	w.countShared(m, size, write)
+	need := uint8(15)
+	for l := m; l != 0; l &= l - 1 {
+		lane := bits.TrailingZeros32(l) & 31
+		o := w.off[lane]
 		if size < 4 {
 			need = uint8(1<<size-1) << (o & 3)
 		}
-		words := w.blk.words[o>>2:][:(size+3)/4]
+		words, first := w.blk.history(o, size)
 		if write {
-			if !w.writeWords(words, l, o>>2, need, 0, 0) {
+			if !w.writeWords(words, lane, first, need, 0, 0) {
 				return false
 			}
-		} else if !w.readWords(words, l, o>>2, need) {
+			if size == 16 {
+				words[0].state &^= split // all four are alike now
+			}
+		} else if !w.readWords(words, lane, first, need) {
 			return false
 		}
 	}
 	return true
 }
 
-// sharedOffsets checks bounds and fills w.off.
+// sharedOffsets checks bounds and alignment and fills w.off.
 func (w *warp) sharedOffsets(m uint32, size int) bool {
 	room := uint64(len(w.blk.shared))
+	if or, most := offsets(&w.off, &w.addr, 0); m == fullMask && or&uint64(size-1) == 0 && or < 1<<31 && uint64(most)+uint64(size) <= room {
+		return true
+	}
+	if !w.aligned(m, size) {
+		return false
+	}
 	for l, a := range &w.addr {
 		if m>>l&1 == 1 && (a >= room || a+uint64(size) > room) {
 			w.fail(ErrBounds, 1<<l, "%d bytes at shared offset %d of %d", size, int64(a), room)
 			return false
 		}
-		w.off[l] = int32(a)
 	}
 	return true
 }
 
-func (w *warp) countShared(write bool, t Traffic) {
-	c := &w.blk.tallies[w.pc]
+// countShared counts the access at w.off.
+func (w *warp) countShared(m uint32, size int, write bool) {
+	s := w.site()
+	if p := &s.shared; !p.matches(m, &w.off) {
+		passes, ideal := w.bankPasses(m, size)
+		p.note(m, &w.off, Traffic{1, int64(size * bits.OnesCount32(m)), passes, ideal})
+	}
 	if write {
-		c.sharedStore.add(t)
+		s.sharedStore.add(s.shared.traffic)
 	} else {
-		c.sharedLoad.add(t)
+		s.sharedLoad.add(s.shared.traffic)
 	}
 }
 
@@ -82,7 +110,7 @@ func (w *warp) readWords(words []sharedWord, lane int, first int32, need uint8) 
 	me := uint32(1) << (w.id & 31)
 	for i := range words {
 		s := &words[i]
-		if s.state&(need|need<<4) != need || s.writeClock > w.floor || s.readClock > w.floor && s.readClock != w.clock {
+		if s.state&(need|inFlight) != need || s.writeClock > w.floor || s.readClock > w.floor && s.readClock != w.clock {
 			if !w.readWord(s, lane, first+int32(i), need) {
 				return false
 			}
@@ -103,7 +131,7 @@ func (w *warp) writeWords(words []sharedWord, lane int, first int32, need, atomi
 	whole := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: need | atomic, state: need | flight}
 	for i := range words {
 		s := &words[i]
-		if s.state>>4&need != 0 || max(s.writeClock, s.readClock) > w.floor {
+		if s.state&inFlight != 0 || max(s.writeClock, s.readClock) > w.floor {
 			if !w.writeWord(s, lane, first+int32(i), need, atomic, flight) {
 				return false
 			}
@@ -118,7 +146,7 @@ func (w *warp) writeWords(words []sharedWord, lane int, first int32, need, atomi
 
 // readWord is readWords of one word that needs a closer look.
 func (w *warp) readWord(s *sharedWord, lane int, word int32, need uint8) bool {
-	if s.state&(need|need<<4) != need {
+	if s.state&(need|inFlight) != need {
 		w.failState(s, lane, word, need)
 		return false
 	}
@@ -144,7 +172,7 @@ func (w *warp) noteRead(s *sharedWord, need uint8) {
 
 // writeWord is writeWords of one word that needs a closer look.
 func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, atomic, flight uint8) bool {
-	if s.state>>4&need != 0 {
+	if s.state&inFlight != 0 {
 		w.failState(s, lane, word, need)
 		return false
 	}
@@ -164,7 +192,7 @@ func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, atomic, flig
 	s.writer, s.writeClock = uint8(w.id), w.clock
 	s.wrote |= need
 	s.state |= need | flight
-	s.readers, s.read = 0, 0
+	s.readers, s.readClock, s.read = 0, 0, 0
 	return true
 }
 
@@ -180,7 +208,7 @@ func (w *warp) unordered(warps, clock uint32) uint32 {
 }
 
 func (w *warp) failState(s *sharedWord, lane int, word int32, need uint8) {
-	if s.state>>4&need != 0 {
+	if s.state&inFlight != 0 {
 		w.fail(ErrAsync, 1<<lane, "the word at shared offset %d is the target of a cp.async whose wait was not executed", word*4)
 		return
 	}

@@ -83,11 +83,7 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 	if first != nil {
 		return Counts{}, first
 	}
-	tallies := make([][]tally, workers)
-	for i, b := range done {
-		tallies[i] = b.tallies
-	}
-	c := k.sum(tallies, l.Lines)
+	c := k.sum(done, l.Lines)
 	c.Blocks = blocks
 	c.Warps = blocks * int64(len(done[0].warps))
 	return c, nil

@@ -36,6 +36,7 @@ type Kernel struct {
 	init32     []uint32 // which slots hold constants: their lanes count as written
 	init64     []uint32
 	predicates int
+	sites      int // memory instructions
 	values32   []slotValue
 	values64   []slotValue
 	symbols    []slotSymbol

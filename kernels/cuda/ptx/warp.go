@@ -29,6 +29,7 @@ type instr struct {
 	target    int  // of bra; exitTarget when it leads straight to a ret
 	targets   []int
 	index     int // brx.idx: slot of the index
+	site      int // of a memory instruction: index of its site in the block; else -1
 	reconverg int // where diverged lanes meet again; noReconvergence: at the end
 	flops     int64
 	barrier   *barrierOp // of opBarrier
