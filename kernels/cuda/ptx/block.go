@@ -17,7 +17,8 @@ type block struct {
 	grid, dim   [3]int
 	index       [3]int // ctaid
 	shared      []byte
-	words       []sharedWord
+	cells       []sharedWord // of each 16 bytes of shared
+	words       []sharedWord // of each 4 bytes, where a cell is split
 	warps       []*warp
 	barriers    [16]barrier
 	clock       uint32 // the latest that any warp has; see sharedWord
@@ -49,7 +50,7 @@ func newBlock(k *Kernel, mem *Memory, l Launch, symbols map[string]uint64) *bloc
 	threads := l.Block[0] * l.Block[1] * l.Block[2]
 	size := k.SharedBytes + l.SharedBytes
 	b := &block{kernel: k, memory: mem, allocations: *mem.live.Load(), sites: make([]site, k.sites),
-		args: l.Args, grid: l.Grid, dim: l.Block, shared: make([]byte, size), words: make([]sharedWord, alignUp(size, 16)/4),
+		args: l.Args, grid: l.Grid, dim: l.Block, shared: make([]byte, size), cells: make([]sharedWord, (size+15)/16), words: make([]sharedWord, (size+15)/16*4),
 		tallies: make([]tally, len(k.code))}
 	for id := 0; id < (threads+31)/32; id++ {
 		w := &warp{blk: b, id: id, r32: make([]v32, len(k.init32)), init32: make([]uint32, len(k.init32)),
@@ -65,7 +66,7 @@ func newBlock(k *Kernel, mem *Memory, l Launch, symbols map[string]uint64) *bloc
 // run executes the block with the given index to its end, or to its first fault.
 func (b *block) run(index [3]int, budget int64) *Fault {
 	b.index = index
-	clear(b.words)
+	clear(b.cells)
 	b.clock = 1
 	for i := range b.barriers {
 		b.barriers[i] = barrier{waiting: b.barriers[i].waiting[:0]}

@@ -14,18 +14,17 @@ type asyncCopies struct {
 }
 
 // asyncCopy is one cp.async of the lanes of mask, all in the same group. The data
-// is taken at the issue and reaches shared memory at the wait, as late as a card
-// may deliver it.
+// is in shared memory from the issue on; as every access to a target in flight is
+// a fault, nothing can tell that from the latest delivery that a card may choose.
 type asyncCopy struct {
 	mask   uint32
-	size   int          // bytes written in shared memory: 4, 8 or 16
-	taken  int          // bytes of them that come from the source; the rest are zero
-	group  uint32       // number of the lanes' group
-	dst    [32]int32    // shared offsets
-	source *allocation  // nil when nothing is taken
-	src    [32]int32    // offsets in it
-	data   [32][16]byte // as it was at the issue
-	line   int          // of the cp.async
+	size   int         // bytes written in shared memory: 4, 8 or 16
+	taken  int         // bytes of them that come from the source; the rest are zero
+	group  uint32      // number of the lanes' group
+	dst    [32]int32   // shared offsets
+	source *allocation // nil when nothing is taken
+	src    [32]int32   // offsets in it
+	line   int         // of the cp.async
 }
 
 func (c *asyncCopies) reset() {
@@ -88,6 +87,9 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 	}
 	for rest := none; rest != 0; {
 		_, part := w.addCopy(rest, a.size, 0, &dst)
+		for l := part; l != 0; l &= l - 1 {
+			clear(w.blk.shared[dst[bits.TrailingZeros32(l)&31]:][:a.size])
+		}
 		rest &^= part
 	}
 	for rest := full; rest != 0; {
@@ -100,10 +102,10 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 		c.source, c.src = al, w.off
 		for l := part; l != 0; l &= l - 1 {
 			i := bits.TrailingZeros32(l) & 31
-			if from := al.data[c.src[i]:]; a.size == 16 {
-				c.data[i] = [16]byte(from)
+			if from, to := al.data[c.src[i]:], w.blk.shared[dst[i]:]; a.size == 16 {
+				*(*[16]byte)(to) = [16]byte(from)
 			} else {
-				copy(c.data[i][:a.size], from)
+				copy(to[:a.size], from)
 			}
 		}
 		rest &^= part
@@ -130,7 +132,9 @@ func (a *asyncAccess) partial(w *warp, lane int, dst *[32]int32) {
 	w.site().globalLoad.add(Traffic{1, int64(n), sectors, int64(n+31) / 32})
 	c, _ := w.addCopy(1<<lane, a.size, n, dst)
 	c.source, c.src[lane] = al, int32(o)
-	copy(c.data[lane][:n], al.data[o:])
+	to := w.blk.shared[dst[lane]:][:a.size]
+	clear(to)
+	copy(to[:n], al.data[o:])
 }
 
 // sizes splits the lanes: those that take the whole width, and those that take nothing.
@@ -170,14 +174,13 @@ func (a *asyncAccess) sizes(w *warp, m uint32) (full, none uint32, ok bool) {
 
 // markInFlight notes the targets; nothing may touch them before the wait.
 func (a *asyncAccess) markInFlight(w *warp, m uint32) bool {
+	if a.size == 16 {
+		return w.writeCells(m, inFlight)
+	}
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		words, first := w.blk.history(w.off[lane], a.size)
-		if !w.writeWords(words, lane, first, 15, 0, inFlight) {
+		if !w.writeWords(w.blk.history(w.off[lane], a.size), lane, 15, 0, inFlight) {
 			return false
-		}
-		if a.size == 16 {
-			words[0].state &^= split
 		}
 	}
 	return true
@@ -220,28 +223,21 @@ func (w *warp) land(m uint32, pending uint32) {
 	w.async.flying = keep
 }
 
-// land writes what the lanes of m have copied.
+// land opens the targets of the lanes of m.
 func (c *asyncCopy) land(w *warp, m uint32) {
 	landed := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: 15, state: 15}
 	for ; m != 0; m &= m - 1 {
 		lane := bits.TrailingZeros32(m) & 31
-		data, o := &c.data[lane], c.dst[lane]
-		if c.taken == 16 && *data == [16]byte(c.source.data[c.src[lane]:]) { // the usual case, quickly
-			*(*[16]byte)(w.blk.shared[o:]) = *data
-			w.blk.words[o>>4<<2] = landed
-			continue
-		}
-		if c.taken > 0 && !bytes.Equal(data[:c.taken], c.source.data[c.src[lane]:][:c.taken]) {
+		o := c.dst[lane]
+		switch at := w.blk.shared[o:]; {
+		case c.taken == 16 && *(*[16]byte)(at) == [16]byte(c.source.data[c.src[lane]:]): // the usual case, quickly
+		case c.taken > 0 && !bytes.Equal(at[:c.taken], c.source.data[c.src[lane]:][:c.taken]):
 			w.fail(ErrAsync, 1<<lane, "the source of the cp.async in line %d was overwritten before this wait", c.line)
 			return
 		}
-		clear(w.blk.shared[o:][:c.size])
-		copy(w.blk.shared[o:], data[:c.taken])
-		words, _ := w.blk.history(o, c.size)
+		words := w.blk.history(o, c.size)
 		for i := range words {
-			landed.state = 15 | words[i].state&split
 			words[i] = landed
 		}
-		landed.state = 15
 	}
 }

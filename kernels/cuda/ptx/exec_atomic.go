@@ -63,14 +63,14 @@ func (o *atomicOp) inShared(w *warp, m uint32) {
 	w.countShared(m, o.at.bytes, true)
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		words, first := w.blk.history(w.off[lane], o.at.bytes)
+		words := w.blk.history(w.off[lane], o.at.bytes)
 		for i := range words {
-			if words[i].state&^split != 15 {
-				w.failState(&words[i], lane, first+int32(i), 15)
+			if words[i].state != 15 {
+				w.failState(&words[i], lane, i, 15)
 				return
 			}
 		}
-		if !w.writeWords(words, lane, first, 15, atomicWrite, 0) {
+		if !w.writeWords(words, lane, 15, atomicWrite, 0) {
 			return
 		}
 	}

@@ -3,9 +3,9 @@ package ptx
 import "math/bits"
 
 // sharedWord is what is known about 4 bytes of shared memory. Bytes within the
-// word are bits 0 to 3 of a nibble. A cell is four words, 16 aligned bytes: as long
-// as it is only accessed whole, as tiles of matrices are, its first word speaks for
-// all four; the first smaller access splits it.
+// word are bits 0 to 3 of a nibble. As long as four aligned words are accessed as
+// a whole only, as tiles of matrices are, one sharedWord speaks for them, their
+// cell; the first smaller access splits it.
 //
 // Time is counted in clocks: each warp has one, which moves on at every barrier
 // that the warp takes part in, and a barrier tells its participants each other's
@@ -25,21 +25,21 @@ type sharedWord struct {
 const (
 	atomicWrite = 1 << 4 // in sharedWord.wrote
 	inFlight    = 1 << 4 // in sharedWord.state: a cp.async to the word has not landed
-	split       = 1 << 5 // in sharedWord.state of a cell's first word: each word speaks for itself
+	split       = 1 << 5 // in sharedWord.state of a cell: its words speak for themselves
 )
 
-// history returns the words that speak for size bytes at offset o, and the number
-// of the first one.
-func (b *block) history(o int32, size int) ([]sharedWord, int32) {
-	cell := (*[4]sharedWord)(b.words[o>>4<<2:])
-	if cell[0].state&split == 0 {
+// history returns the words, or the cell, that speak for size bytes at offset o.
+func (b *block) history(o int32, size int) []sharedWord {
+	cell := &b.cells[o>>4]
+	if cell.state&split == 0 {
 		if size == 16 {
-			return cell[:1], o >> 2
+			return b.cells[o>>4:][:1]
 		}
-		cell[1], cell[2], cell[3] = cell[0], cell[0], cell[0]
-		cell[0].state |= split
+		words := (*[4]sharedWord)(b.words[o>>4<<2:])
+		*words = [4]sharedWord{*cell, *cell, *cell, *cell}
+		cell.state = split
 	}
-	return cell[o>>2&3:][:(size+3)/4], o >> 2
+	return b.words[o>>2:][:(size+3)/4]
 }
 
 // sharedAccess checks the access of size bytes a lane at w.addr against the
@@ -49,6 +49,9 @@ func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
 		return false
 	}
 	w.countShared(m, size, write)
+	if write && size == 16 {
+		return w.writeCells(m, 0)
+	}
 	need := uint8(15)
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
@@ -56,16 +59,26 @@ func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
 		if size < 4 {
 			need = uint8(1<<size-1) << (o & 3)
 		}
-		words, first := w.blk.history(o, size)
-		if write {
-			if !w.writeWords(words, lane, first, need, 0, 0) {
-				return false
-			}
-			if size == 16 {
-				words[0].state &^= split // all four are alike now
-			}
-		} else if !w.readWords(words, lane, first, need) {
+		words := w.blk.history(o, size)
+		if write && !w.writeWords(words, lane, need, 0, 0) || !write && !w.readWords(words, lane, need) {
 			return false
+		}
+	}
+	return true
+}
+
+// writeCells checks and notes a write of 16 bytes at w.off by each lane; flight is
+// inFlight for the targets of a cp.async, else 0.
+func (w *warp) writeCells(m uint32, flight uint8) bool {
+	for l := m; l != 0; l &= l - 1 {
+		lane := bits.TrailingZeros32(l) & 31
+		o := w.off[lane]
+		words := w.blk.history(o, 16)
+		if !w.writeWords(words, lane, 15, 0, flight) {
+			return false
+		}
+		if len(words) == 4 { // all alike again
+			w.blk.cells[o>>4] = words[0]
 		}
 	}
 	return true
@@ -103,15 +116,18 @@ func (w *warp) countShared(m uint32, size int, write bool) {
 	}
 }
 
-// readWords checks and notes a read of the bytes in need of each word; first is
-// the number of the first one. What lies below w.floor is ordered before
-// everything that the warp does now: most accesses need no more than that.
-func (w *warp) readWords(words []sharedWord, lane int, first int32, need uint8) bool {
+// wordAt returns the offset of word i of a lane's access.
+func (w *warp) wordAt(lane, i int) int { return int(w.off[lane])&^3 + 4*i }
+
+// readWords checks and notes a read of the bytes in need of each word. What lies
+// below w.floor is ordered before everything that the warp does now: most accesses
+// need no more than that.
+func (w *warp) readWords(words []sharedWord, lane int, need uint8) bool {
 	me := uint32(1) << (w.id & 31)
 	for i := range words {
 		s := &words[i]
 		if s.state&(need|inFlight) != need || s.writeClock > w.floor || s.readClock > w.floor && s.readClock != w.clock {
-			if !w.readWord(s, lane, first+int32(i), need) {
+			if !w.readWord(s, lane, i, need) {
 				return false
 			}
 			continue
@@ -127,12 +143,12 @@ func (w *warp) readWords(words []sharedWord, lane int, first int32, need uint8) 
 
 // writeWords checks and notes a write of the bytes in need of each word. atomic is
 // atomicWrite or 0; flight is inFlight for the targets of a cp.async, else 0.
-func (w *warp) writeWords(words []sharedWord, lane int, first int32, need, atomic, flight uint8) bool {
+func (w *warp) writeWords(words []sharedWord, lane int, need, atomic, flight uint8) bool {
 	whole := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: need | atomic, state: need | flight}
 	for i := range words {
 		s := &words[i]
 		if s.state&inFlight != 0 || max(s.writeClock, s.readClock) > w.floor {
-			if !w.writeWord(s, lane, first+int32(i), need, atomic, flight) {
+			if !w.writeWord(s, lane, i, need, atomic, flight) {
 				return false
 			}
 			continue
@@ -144,14 +160,14 @@ func (w *warp) writeWords(words []sharedWord, lane int, first int32, need, atomi
 	return true
 }
 
-// readWord is readWords of one word that needs a closer look.
-func (w *warp) readWord(s *sharedWord, lane int, word int32, need uint8) bool {
+// readWord is readWords of word i of an access that needs a closer look.
+func (w *warp) readWord(s *sharedWord, lane, i int, need uint8) bool {
 	if s.state&(need|inFlight) != need {
-		w.failState(s, lane, word, need)
+		w.failState(s, lane, i, need)
 		return false
 	}
 	if w.known[s.writer&31] < s.writeClock && s.wrote&need != 0 {
-		w.fail(ErrRace, 1<<lane, "reads the word at shared offset %d that warp %d wrote with no barrier between", word*4, s.writer)
+		w.fail(ErrRace, 1<<lane, "reads the word at shared offset %d that warp %d wrote with no barrier between", w.wordAt(lane, i), s.writer)
 		return false
 	}
 	w.noteRead(s, need)
@@ -170,19 +186,19 @@ func (w *warp) noteRead(s *sharedWord, need uint8) {
 	s.read |= need
 }
 
-// writeWord is writeWords of one word that needs a closer look.
-func (w *warp) writeWord(s *sharedWord, lane int, word int32, need, atomic, flight uint8) bool {
+// writeWord is writeWords of word i of an access that needs a closer look.
+func (w *warp) writeWord(s *sharedWord, lane, i int, need, atomic, flight uint8) bool {
 	if s.state&inFlight != 0 {
-		w.failState(s, lane, word, need)
+		w.failState(s, lane, i, need)
 		return false
 	}
 	if w.known[s.writer&31] < s.writeClock && s.wrote&need != 0 && s.wrote&atomic == 0 {
-		w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d wrote with no barrier between", word*4, s.writer)
+		w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d wrote with no barrier between", w.wordAt(lane, i), s.writer)
 		return false
 	}
 	if others := s.readers &^ (1 << w.id); others != 0 && s.read&need != 0 {
 		if r := w.unordered(others, s.readClock); r != 0 {
-			w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d read with no barrier between", word*4, bits.TrailingZeros32(r))
+			w.fail(ErrRace, 1<<lane, "writes the word at shared offset %d that warp %d read with no barrier between", w.wordAt(lane, i), bits.TrailingZeros32(r))
 			return false
 		}
 	}
@@ -207,12 +223,12 @@ func (w *warp) unordered(warps, clock uint32) uint32 {
 	return out
 }
 
-func (w *warp) failState(s *sharedWord, lane int, word int32, need uint8) {
+func (w *warp) failState(s *sharedWord, lane, i int, need uint8) {
 	if s.state&inFlight != 0 {
-		w.fail(ErrAsync, 1<<lane, "the word at shared offset %d is the target of a cp.async whose wait was not executed", word*4)
+		w.fail(ErrAsync, 1<<lane, "the word at shared offset %d is the target of a cp.async whose wait was not executed", w.wordAt(lane, i))
 		return
 	}
-	w.fail(ErrUninitialized, 1<<lane, "the word at shared offset %d was never written (bytes %#x of %#x are missing)", word*4, need&^s.state, need)
+	w.fail(ErrUninitialized, 1<<lane, "the word at shared offset %d was never written (bytes %#x of %#x are missing)", w.wordAt(lane, i), need&^s.state, need)
 }
 
 // bankPasses returns how many passes over the 32 banks of 4 bytes an access at
