@@ -72,7 +72,7 @@ func (d *decoder) floatBinary(t scalar, name string) exec {
 		}
 		return form32x2(each32x2(halves2(t, ftz, sat, false, f)), d.dst(0, t), d.src(1, t), d.src(2, t))
 	}
-	v := map[string]func(d, a, b *v32){"add": addF32, "sub": subF32, "mul": mulF32, "min": minF32, "max": maxF32}[name]
+	v := map[string]func(d, a, b *v32){"add": vec.addF32, "sub": vec.subF32, "mul": vec.mulF32, "min": vec.minF32, "max": vec.maxF32}[name]
 	if mode != roundNearest || propagate {
 		v = each32x2(func(a, b uint32) uint32 {
 			x, y := float64(f32(a)), float64(f32(b))
@@ -132,7 +132,7 @@ func (d *decoder) fused(t scalar) exec {
 		return form64x3(each64x3(func(a, b, c uint64) uint64 { return bits64(math.FMA(f64(a), f64(b), f64(c))) }),
 			d.dst(0, t), d.src(1, t), d.src(2, t), d.src(3, t))
 	}
-	v := fmaF32
+	v := vec.fmaF32
 	switch {
 	case t.bits == 16 || t.lanes == 2:
 		if mode != roundNearest {

@@ -121,7 +121,7 @@ func (d *decoder) unpack(t scalar, elems []operand) exec {
 			if !w.ready(w.init32[from], m) {
 				return
 			}
-			extendU32(&source, &w.r32[from])
+			vec.extendU32(&source, &w.r32[from])
 		}
 		mask := uint64(1)<<e.bits - 1
 		for i, s := range to {

@@ -45,7 +45,7 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 		s.seen = al
 	}
 	part := m
-	if or, most := offsets(&w.off, &w.addr, al.base); m != fullMask || or >= 1<<31 || int(most)+size > len(al.data) {
+	if or, most := vec.offsets(&w.off, &w.addr, al.base); m != fullMask || or >= 1<<31 || int(most)+size > len(al.data) {
 		if part = w.within(al, m, size); part == 0 {
 			return nil, 0
 		}

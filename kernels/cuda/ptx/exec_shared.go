@@ -87,7 +87,7 @@ func (w *warp) writeCells(m uint32, flight uint8) bool {
 // sharedOffsets checks bounds and alignment and fills w.off.
 func (w *warp) sharedOffsets(m uint32, size int) bool {
 	room := uint64(len(w.blk.shared))
-	if or, most := offsets(&w.off, &w.addr, 0); m == fullMask && or&uint64(size-1) == 0 && or < 1<<31 && uint64(most)+uint64(size) <= room {
+	if or, most := vec.offsets(&w.off, &w.addr, 0); m == fullMask && or&uint64(size-1) == 0 && or < 1<<31 && uint64(most)+uint64(size) <= room {
 		return true
 	}
 	if !w.aligned(m, size) {

@@ -43,7 +43,7 @@ func (p *pattern) matches(m uint32, off *[32]int32) bool {
 	if p.mask != fullMask || m != fullMask || p.phase != first&(phaseBytes-1) {
 		return false
 	}
-	return sameShape(off, &p.shape)
+	return vec.sameShape(off, &p.shape)
 }
 
 // note keeps how the lanes of m lie, and the traffic of that.
