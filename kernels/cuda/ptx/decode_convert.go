@@ -46,8 +46,13 @@ func decodeConvert(d *decoder) exec {
 			}
 		}, out, a)
 	}
-	if d.st.text == "cvt.sat.f32.f32" { // every expf has one
+	switch d.st.text { // those that most kernels have
+	case "cvt.sat.f32.f32":
 		return form32(each32(saturate), out, a)
+	case "cvt.rn.bf16.f32":
+		return form32(each32(func(v uint32) uint32 { return floatToBrain(f32(v)) }), out, a)
+	case "cvt.f32.bf16":
+		return form32(each32(func(v uint32) uint32 { return canonical32(f32(v << 16)) }), out, a)
 	}
 	return form32(each32(func(v uint32) uint32 { return uint32(f(low(uint64(v), n))) }), out, a)
 }

@@ -82,7 +82,7 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 		return
 	}
 	full, none, ok := a.sizes(w, m)
-	if !ok || !a.src.addresses(w, m) || !w.aligned(m, a.size) {
+	if !ok || !a.src.addresses(w, m) || full != m && !w.aligned(m, a.size) {
 		return
 	}
 	for rest := none; rest != 0; {

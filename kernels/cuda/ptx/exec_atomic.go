@@ -26,9 +26,6 @@ func (o *atomicOp) execute(w *warp, m uint32) {
 		if sp == spaceGeneric {
 			sp, part = w.window(rest)
 		}
-		if !w.aligned(part, o.at.bytes) {
-			return
-		}
 		switch sp {
 		case spaceGlobal:
 			w.blk.memory.atomics.Lock()

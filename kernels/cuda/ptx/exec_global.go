@@ -45,7 +45,7 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 		s.seen = al
 	}
 	part := m
-	if or, most := vec.offsets(&w.off, &w.addr, al.base); m != fullMask || or >= 1<<31 || int(most)+size > len(al.data) {
+	if or, most := vec.offsets(&w.off, &w.addr, al.base); m != fullMask || or&uint64(size-1) != 0 || or >= 1<<31 || int(most)+size > len(al.data) {
 		if part = w.within(al, m, size); part == 0 {
 			return nil, 0
 		}
@@ -72,8 +72,11 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 }
 
 // within returns the lanes of m that lie inside al. A lane that touches its bounds
-// is a fault; lanes elsewhere are left for later.
+// or is misaligned is a fault; lanes elsewhere are left for later.
 func (w *warp) within(al *allocation, m uint32, size int) uint32 {
+	if !w.aligned(m, size) {
+		return 0
+	}
 	part := m
 	room := int64(len(al.data) - size)
 	for l, a := range &w.addr {
