@@ -49,8 +49,11 @@ func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
 		return false
 	}
 	w.countShared(m, size, write)
-	if write && size == 16 {
+	switch {
+	case size == 16 && write:
 		return w.writeCells(m, 0)
+	case size == 16:
+		return w.readCells(m)
 	}
 	need := uint8(15)
 	for l := m; l != 0; l &= l - 1 {
@@ -67,18 +70,43 @@ func (w *warp) sharedAccess(m uint32, size int, write bool) bool {
 	return true
 }
 
-// writeCells checks and notes a write of 16 bytes at w.off by each lane; flight is
-// inFlight for the targets of a cp.async, else 0.
-func (w *warp) writeCells(m uint32, flight uint8) bool {
+// readCells checks and notes a read of 16 bytes at w.off by each lane.
+func (w *warp) readCells(m uint32) bool {
+	me := uint32(1) << (w.id & 31)
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
 		o := w.off[lane]
+		s := &w.blk.cells[o>>4]
+		if s.state != 15 || s.writeClock > w.floor || s.readClock != w.clock {
+			if !w.readWords(w.blk.history(o, 16), lane, 15) {
+				return false
+			}
+			continue
+		}
+		s.readers |= me
+		s.read = 15
+	}
+	return true
+}
+
+// writeCells checks and notes a write of 16 bytes at w.off by each lane; flight is
+// inFlight for the targets of a cp.async, else 0.
+func (w *warp) writeCells(m uint32, flight uint8) bool {
+	whole := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: 15, state: 15 | flight}
+	for l := m; l != 0; l &= l - 1 {
+		lane := bits.TrailingZeros32(l) & 31
+		o := w.off[lane]
+		s := &w.blk.cells[o>>4]
+		if s.state&(split|inFlight) == 0 && max(s.writeClock, s.readClock) <= w.floor {
+			*s = whole
+			continue
+		}
 		words := w.blk.history(o, 16)
 		if !w.writeWords(words, lane, 15, 0, flight) {
 			return false
 		}
 		if len(words) == 4 { // all alike again
-			w.blk.cells[o>>4] = words[0]
+			*s = words[0]
 		}
 	}
 	return true
