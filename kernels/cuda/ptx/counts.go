@@ -119,13 +119,14 @@ type tally struct {
 }
 
 // sum makes Counts of the workers' tallies.
-func (k *Kernel) sum(workers []*block, lines bool) Counts {
+func (k *Kernel) sum(workers []worker, lines bool) Counts {
 	var c Counts
 	for pc := range k.code {
 		in := &k.code[pc]
 		var t tally
 		var m traffic
-		for _, b := range workers {
+		for i := range workers {
+			b := workers[i].block
 			t.warp += b.tallies[pc].warp
 			t.lane += b.tallies[pc].lane
 			t.diverged += b.tallies[pc].diverged

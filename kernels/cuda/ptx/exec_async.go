@@ -33,7 +33,15 @@ func (c *asyncCopies) reset() {
 	c.committed, c.apart = [32]uint32{}, false
 }
 
-// add notes a copy of taken bytes a lane for the lanes of m that are in the first
+// forget drops what the spare copies hold on to.
+func (c *asyncCopies) forget() {
+	c.reset()
+	for _, s := range c.spare {
+		s.source = nil
+	}
+}
+
+// addCopy notes a copy of taken bytes a lane for the lanes of m that are in the first
 // one's group, and returns those.
 func (w *warp) addCopy(m uint32, size, taken int, dst *[32]int32) (*asyncCopy, uint32) {
 	c := &w.async

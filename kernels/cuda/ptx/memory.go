@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 	"sync"
@@ -168,10 +169,8 @@ func (m *Memory) Read(addr uint64, p []byte) error {
 	if err != nil {
 		return err
 	}
-	for i, w := range a.written[at : at+len(p)] {
-		if w == 0 {
-			return fmt.Errorf("ptx: read: %w: byte %d of %d at %#x was never written", ErrUninitialized, i, len(p), addr)
-		}
+	if i := bytes.IndexByte(a.written[at:at+len(p)], 0); i >= 0 {
+		return fmt.Errorf("ptx: read: %w: byte %d of %d at %#x was never written", ErrUninitialized, i, len(p), addr)
 	}
 	copy(p, a.data[at:])
 	return nil
@@ -244,8 +243,12 @@ func (m *Memory) load(module *Module) map[string]uint64 {
 	return at
 }
 
+// setBytes sets all of p to v, by copies that double.
 func setBytes(p []byte, v byte) {
-	for i := range p {
-		p[i] = v
+	if len(p) > 0 {
+		p[0] = v
+	}
+	for n := 1; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
 }
