@@ -17,7 +17,7 @@ var rules map[string]rule
 
 func init() {
 	rules = map[string]rule{}
-	for _, part := range []map[string]rule{integerRules(), bitRules(), floatRules(), compareRules(), moveRules(),
+	for _, part := range []map[string]rule{integerRules(), carryRules(), bitRules(), floatRules(), compareRules(), moveRules(),
 		memoryRules(), controlRules(), collectiveRules(), matrixRules()} {
 		for name, r := range part {
 			rules[name] = r

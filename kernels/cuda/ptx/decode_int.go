@@ -1,6 +1,9 @@
 package ptx
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 func integerRules() map[string]rule {
 	return map[string]rule{
@@ -55,6 +58,12 @@ func (d *decoder) ternaryInt(t scalar, f func(a, b, c uint64, n int) uint64) exe
 
 // addSub decodes add and sub of integers and of floats.
 func (d *decoder) addSub(v32 func(d, a, b *v32), v64 func(d, a, b *v64), name string) exec {
+	switch cc := slices.Contains(d.mods, "cc"); {
+	case cc && name == "add":
+		return d.carrying(false, addCarry)
+	case cc:
+		return d.carrying(false, subBorrow)
+	}
 	t := d.lastType()
 	if t.isFloat() {
 		return d.floatBinary(t, name)
@@ -145,6 +154,9 @@ func wide16(a, b uint32, t scalar) uint32 {
 }
 
 func decodeMad(d *decoder) exec {
+	if slices.Contains(d.mods, "cc") {
+		return d.carrying(false, addCarry)
+	}
 	t := d.lastType()
 	if t.isFloat() {
 		return d.fused(t)

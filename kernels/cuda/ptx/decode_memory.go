@@ -305,8 +305,12 @@ func decodePolicy(d *decoder) exec {
 // decodeFence decodes membar and fence: nothing to do, for a warp's accesses take
 // place in order here. They do not order warps against each other (see sharedWord).
 func decodeFence(d *decoder) exec {
+	proxy := d.flag("proxy") && d.take("alias", "async", "async.global", "async.shared::cta") != ""
+	if proxy {
+		d.take("global", "shared::cta", "shared::cluster")
+	}
 	d.take("sc", "acq_rel", "acquire", "release")
-	if d.take(scopes...) == "" {
+	if !proxy && d.take(scopes...) == "" {
 		d.errorf("a scope is missing")
 	}
 	d.want(0)

@@ -60,6 +60,7 @@ type warp struct {
 	init64   []uint32
 	pred     []uint32
 	initPred []uint32
+	carry    carries
 
 	scratch32 v32
 	scratch64 v64
@@ -102,6 +103,7 @@ func (w *warp) reset(all uint32) {
 	w.stack = append(w.stack[:0], path{0, noReconvergence, all})
 	w.all, w.live = all, all
 	w.steps, w.fault, w.waiting = 0, nil, nil
+	w.carry = carries{}
 	w.clock, w.floor = 1, 0
 	w.known = [32]uint32{}
 	w.known[w.id] = ^uint32(0)
