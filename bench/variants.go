@@ -11,10 +11,16 @@ import (
 )
 
 // A step of one row: in portable Go one of four takes minutes.
-const (
-	variantRows  = 1
-	variantSteps = 3 // the first warms up
-)
+const variantRows = 1
+
+// variantWorker times a few steps with the instruction set of this process.
+func variantWorker(student string) (profileResult, error) {
+	steps := 6 // the first warms up
+	if variant, _ := features.Selected(); variant == features.Generic {
+		steps = 2
+	}
+	return profileWorker(student, variantRows, steps)
+}
 
 // variantSuite is a training step by operation on every instruction set of this machine,
 // beside portable Go: what the assembly has brought, and where.

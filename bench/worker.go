@@ -24,7 +24,7 @@ func Worker(spec string, to io.Writer) error {
 	case "profile":
 		result, err = profileWorker(rest, stepRows, stepCount+1)
 	case "variants":
-		result, err = profileWorker(rest, variantRows, variantSteps)
+		result, err = variantWorker(rest)
 	case "decode":
 		result, err = decodeWorker(rest)
 	case "tokenize":
