@@ -10,7 +10,7 @@ import (
 // them by name, and calling one panics.
 var Owed = []string{
 	"Linear", "LinearBackwardInput", "LinearBackwardWeight",
-	"Attention", "AttentionBackward", "HeadCrossEntropy", "CachedAttention", "Sample",
+	"Attention", "AttentionBackward", "HeadCrossEntropy", "CachedAttention",
 }
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
@@ -44,9 +44,4 @@ func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chu
 // CachedAttention is owed.
 func (b *Backend) CachedAttention(o, q, kc, vc, first, count kernels.Tensor, h kernels.Heads) {
 	owed("CachedAttention")
-}
-
-// Sample is owed.
-func (b *Backend) Sample(ids, logprobs, logits, uniforms kernels.Tensor, s kernels.Sampling) {
-	owed("Sample")
 }

@@ -13,6 +13,8 @@
 
 typedef __nv_bfloat16 bf16;
 
+#define INFINITY __int_as_float(0x7f800000)
+
 // An entry point sees no pointer twice as written and read, except where it says in place.
 #define RESTRICT __restrict__
 
