@@ -63,6 +63,9 @@ type Memory interface {
 	Free(t Tensor)
 	// InUse is the number of bytes allocated now, by purpose.
 	InUse() map[Purpose]int64
+	// Available is how many bytes could still be allocated; known is false where the
+	// system does not say.
+	Available() (bytes int64, known bool)
 	// Upload copies host values into t (row-major, t.Len() of them), converting to
 	// its type. src may be reused at once.
 	Upload(t Tensor, src []float32)

@@ -30,8 +30,8 @@ func memoryEntries() []Entry {
 		},
 		{
 			Name:     "alloc and free",
-			Methods:  []string{"Alloc", "Free", "InUse"},
-			Doc:      "memory is zeroed, also when it is used again, and counted by purpose",
+			Methods:  []string{"Alloc", "Free", "InUse", "Available"},
+			Doc:      "memory is zeroed, also when it is used again, and counted by purpose; some is available",
 			Scenario: allocated,
 		},
 		{
@@ -97,6 +97,9 @@ func allocated(k *kit) error {
 				}
 			}
 		}
+	}
+	if n, known := k.Available(); known && n <= 0 {
+		return fmt.Errorf("%d bytes are available", n)
 	}
 	return nil
 }

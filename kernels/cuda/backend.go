@@ -73,6 +73,12 @@ func (b *Backend) ActivationType() kernels.DType { return b.activation }
 // workspace counts as scratch.
 func (b *Backend) InUse() map[kernels.Purpose]int64 { return b.context.InUse() }
 
+// Available is the device memory that is free.
+func (b *Backend) Available() (bytes int64, known bool) {
+	free, _, err := b.context.MemInfo()
+	return free, err == nil
+}
+
 // Sync waits for the device and returns the first failure since the last Sync.
 func (b *Backend) Sync() error {
 	b.note(b.context.Sync(b.stream))

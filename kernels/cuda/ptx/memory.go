@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 	"sync"
@@ -150,6 +151,12 @@ func (m *Memory) slice(what string, addr uint64, n int) (*allocation, int, error
 	return a, int(addr - a.base), nil
 }
 
+// Check says why n bytes at addr do not lie in one allocation, or nil.
+func (m *Memory) Check(addr uint64, n int) error {
+	_, _, err := m.slice("access", addr, n)
+	return err
+}
+
 // Write copies p to addr, as a copy from the host does.
 func (m *Memory) Write(addr uint64, p []byte) error {
 	a, at, err := m.slice("write", addr, len(p))
@@ -168,10 +175,8 @@ func (m *Memory) Read(addr uint64, p []byte) error {
 	if err != nil {
 		return err
 	}
-	for i, w := range a.written[at : at+len(p)] {
-		if w == 0 {
-			return fmt.Errorf("ptx: read: %w: byte %d of %d at %#x was never written", ErrUninitialized, i, len(p), addr)
-		}
+	if i := bytes.IndexByte(a.written[at:at+len(p)], 0); i >= 0 {
+		return fmt.Errorf("ptx: read: %w: byte %d of %d at %#x was never written", ErrUninitialized, i, len(p), addr)
 	}
 	copy(p, a.data[at:])
 	return nil
@@ -226,6 +231,30 @@ func (m *Memory) Global(module *Module, name string) (addr uint64, size int, err
 	return 0, 0, fmt.Errorf("ptx: module %s has no global variable %s", module.Name, name)
 }
 
+// Unload frees the module's variables; a later launch or Global makes them anew. No
+// launch of the module may be running.
+func (m *Memory) Unload(module *Module) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.modules[module]
+	if !ok || len(at) == 0 {
+		delete(m.modules, module)
+		return
+	}
+	mine := map[uint64]bool{}
+	for _, addr := range at {
+		mine[addr] = true
+	}
+	var kept []*allocation
+	for _, a := range *m.live.Load() {
+		if !mine[a.base] {
+			kept = append(kept, a)
+		}
+	}
+	m.live.Store(&kept)
+	delete(m.modules, module)
+}
+
 // load allocates the module's variables once and returns their addresses.
 func (m *Memory) load(module *Module) map[string]uint64 {
 	m.mu.Lock()
@@ -244,8 +273,13 @@ func (m *Memory) load(module *Module) map[string]uint64 {
 	return at
 }
 
+// setBytes doubles what is set until p is full: copies run far faster than a byte loop.
 func setBytes(p []byte, v byte) {
-	for i := range p {
-		p[i] = v
+	if len(p) == 0 {
+		return
+	}
+	p[0] = v
+	for n := 1; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
 }
