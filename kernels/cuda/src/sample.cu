@@ -49,8 +49,9 @@ struct Shared {
 	int ids[32];
 	u64 weights[32];
 	double sums[32];
-	unsigned found; // what warp 0 tells the others
+	unsigned found; // of a select: what warp 0 tells the others
 	u64 above;
+	int drawn;
 };
 
 // find_largest returns the largest logit, to all threads, and in id where it stands first:
@@ -168,7 +169,7 @@ __device__ unsigned select(Shared &s, const Row<T> &row, u64 target, u64 *above,
 
 // Filter says which tokens are left: those above a key, and the first of those at it.
 struct Filter {
-	unsigned least;  // the key
+	unsigned least;   // the key
 	u64 least_weight; // of a token at it
 	u64 ties;         // how many of those stay, the lowest ids first
 };
@@ -215,7 +216,7 @@ __device__ int draw(Shared &s, const Row<T> &row, const Filter &f, float uniform
 		s.weights[warp] = weight;
 		s.ids[warp] = ties;
 	}
-	if (threadIdx.x == 0) s.found = otherwise;
+	if (threadIdx.x == 0) s.drawn = otherwise;
 	__syncthreads();
 	u64 total = 0, before = 0, through = 0, left = f.ties, left_here = 0;
 	for (int w = 0; w < warps; w++) {
@@ -242,14 +243,14 @@ __device__ int draw(Shared &s, const Row<T> &row, const Filter &f, float uniform
 			u64 sum = before + warp_scan(own);
 			unsigned beyond = __ballot_sync(all_lanes, sum > target);
 			if (beyond) {
-				if (lane == 0) s.found = base + __ffs(beyond) - 1;
+				if (lane == 0) s.drawn = base + __ffs(beyond) - 1;
 				break;
 			}
 			before = __shfl_sync(all_lanes, sum, 31);
 		}
 	}
 	__syncthreads();
-	return s.found;
+	return s.drawn;
 }
 
 // Draws one token a row and gives the log-probability of its raw logit. Temperature 0
@@ -275,7 +276,7 @@ __device__ void sample_row(int *RESTRICT ids, float *RESTRICT logprobs, const T 
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(1024) sample_##suffix(                                               \
+	extern "C" __global__ void __launch_bounds__(1024, 1) sample_##suffix(                                             \
 	    int *RESTRICT ids, float *RESTRICT logprobs, const T *RESTRICT logits, const float *RESTRICT uniforms,        \
 	    int vocabulary, int stride, float temperature, int top_k, float top_p) {                                      \
 		sample_row(ids, logprobs, logits, uniforms, vocabulary, stride, temperature, top_k, top_p);                   \
