@@ -10,7 +10,7 @@ import (
 // them by name, and calling one panics.
 var Owed = []string{
 	"Linear", "LinearBackwardInput", "LinearBackwardWeight",
-	"Attention", "AttentionBackward", "HeadCrossEntropy", "CachedAttention",
+	"Attention", "AttentionBackward", "CachedAttention",
 }
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
@@ -34,11 +34,6 @@ func (b *Backend) Attention(o, lse, q, k, v kernels.Tensor, docs kernels.Documen
 // AttentionBackward is owed.
 func (b *Backend) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
 	owed("AttentionBackward")
-}
-
-// HeadCrossEntropy is owed.
-func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
-	owed("HeadCrossEntropy")
 }
 
 // CachedAttention is owed.
