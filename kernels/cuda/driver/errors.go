@@ -3,6 +3,8 @@ package driver
 import (
 	"errors"
 	"fmt"
+
+	"retort/kernels"
 )
 
 // What a caller decides by; every *Error is one of them for errors.Is.
@@ -57,6 +59,9 @@ func (e *Error) Error() string {
 	}
 	return s
 }
+
+// Is tells that the error is a device's.
+func (e *Error) Is(target error) bool { return target == kernels.ErrDevice }
 
 // Unwrap returns the sentinel and the cause.
 func (e *Error) Unwrap() []error {
