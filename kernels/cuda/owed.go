@@ -9,7 +9,7 @@ import (
 // Owed names the methods of kernels.Backend that this backend lacks: conformance skips
 // them by name, and calling one panics.
 var Owed = []string{
-	"Attention", "AttentionBackward", "HeadCrossEntropy", "CachedAttention", "Sample",
+	"Attention", "AttentionBackward", "CachedAttention",
 }
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
@@ -24,17 +24,7 @@ func (b *Backend) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kerne
 	owed("AttentionBackward")
 }
 
-// HeadCrossEntropy is owed.
-func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
-	owed("HeadCrossEntropy")
-}
-
 // CachedAttention is owed.
 func (b *Backend) CachedAttention(o, q, kc, vc, first, count kernels.Tensor, h kernels.Heads) {
 	owed("CachedAttention")
-}
-
-// Sample is owed.
-func (b *Backend) Sample(ids, logprobs, logits, uniforms kernels.Tensor, s kernels.Sampling) {
-	owed("Sample")
 }
