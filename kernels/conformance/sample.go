@@ -155,7 +155,7 @@ func frequencies(k *kit) error {
 	row := k.values(kernels.Float32, k.V)
 	var all, uniforms []float32
 	for i := range row {
-		row[i] = round(k.activation, 3*float64(row[i]))
+		row[i] = 3 * row[i]
 	}
 	for i := range k.N {
 		all = append(all, row...)
