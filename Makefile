@@ -46,5 +46,5 @@ race: ## the race detector where it is affordable
 	$(GO) test -race -short -shuffle=on ./engine/... ./kernels/cpu/parallel ./kernels/cpu/gemm ./data/chat ./cmd/...
 
 COUNT ?= 1000000
-soak: ## every fuzz target for COUNT executions
-	GO="$(GO)" bash bench/soak.sh $(COUNT)
+soak: ## every fuzz target, or those that match TARGETS, for COUNT executions
+	GO="$(GO)" bash bench/soak.sh $(COUNT) "$(TARGETS)"

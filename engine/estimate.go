@@ -1,12 +1,9 @@
 package engine
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +50,7 @@ func checkMemory(s *Student, o model.PassOptions) error {
 			need += n
 		}
 	}
-	available, known := availableMemory()
+	available, known := s.Backend().Available()
 	if !known || need <= available {
 		return nil
 	}
@@ -65,29 +62,12 @@ func checkMemory(s *Student, o model.PassOptions) error {
 // allocated: a configuration can ask for anything.
 func checkParameters(k kernels.Backend, c model.Config) error {
 	need := int64(c.Parameters()) * int64(k.ActivationType().Size())
-	available, known := availableMemory()
+	available, known := k.Available()
 	if !known || need <= available {
 		return nil
 	}
 	return fmt.Errorf("%w: the student's %d parameters take %.2f GiB, %.2f GiB are available",
 		ErrMemory, c.Parameters(), float64(need)/(1<<30), float64(available)/(1<<30))
-}
-
-// availableMemory is what the system can give without swapping: MemAvailable of Linux.
-func availableMemory() (bytes int64, known bool) {
-	f, err := os.Open("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) >= 2 && fields[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(fields[1], 10, 64)
-			return kib << 10, err == nil
-		}
-	}
-	return 0, false
 }
 
 // rehearsalSteps are the steps that a rehearsal times, after one that warms up.

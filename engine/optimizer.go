@@ -7,10 +7,11 @@ import (
 	"retort/model"
 )
 
-// optimizer is AdamW with clipping over all of a student's parameters. Its moments and
-// its step count live on the device.
+// optimizer is AdamW with clipping over all of a student's parameters. Its moments, its
+// step count and, in the student, masters of narrow parameters live on the device.
 type optimizer struct {
 	k       kernels.Backend
+	student *model.Student
 	params  []kernels.Parameter
 	moments [2]*model.Set
 	control kernels.Tensor
@@ -20,8 +21,11 @@ type optimizer struct {
 // newOptimizer allocates moments for every parameter. Weight decay is applied to
 // parameters of two dimensions, embeddings included.
 func newOptimizer(s *model.Student, pass *model.Pass) (*optimizer, error) {
-	o := &optimizer{k: s.Backend()}
-	var err error
+	o := &optimizer{k: s.Backend(), student: s}
+	err := s.KeepMasters()
+	if err != nil {
+		return nil, err
+	}
 	for i := range o.moments {
 		if o.moments[i], err = s.NewSet(kernels.Optimizer); err != nil {
 			o.close()
@@ -33,16 +37,22 @@ func newOptimizer(s *model.Student, pass *model.Pass) (*optimizer, error) {
 		return nil, fmt.Errorf("engine: optimizer: %w", err)
 	}
 	gradients, first, second := pass.Gradients(), o.moments[0].Named(), o.moments[1].Named()
+	stored := s.Stored()
 	for i, p := range s.Named() {
-		o.params = append(o.params, kernels.Parameter{
+		one := kernels.Parameter{
 			Value: p.Tensor, Grad: gradients[i].Tensor,
 			Moment1: first[i].Tensor, Moment2: second[i].Tensor, Decay: len(p.Shape) > 1,
-		})
+		}
+		if stored[i].Tensor != p.Tensor {
+			one.Master = stored[i].Tensor
+		}
+		o.params = append(o.params, one)
 	}
 	return o, nil
 }
 
 func (o *optimizer) close() {
+	o.student.DropMasters()
 	for _, m := range o.moments {
 		if m != nil {
 			m.Close()

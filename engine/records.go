@@ -3,17 +3,17 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
-	"sort"
 	"time"
 
+	"retort/data/tokenizer"
 	"retort/engine/checkpoint"
 	"retort/engine/runlog"
+	"retort/model/safetensors"
 )
 
 // records are the open files of a run folder: its log, its TensorBoard events and the
@@ -63,7 +63,7 @@ func (t *Trainer) openRecords() (err error) {
 // startFresh makes sure that a new run writes over no student, unless told to, and takes
 // the figures of an earlier run away: they would be taken for its own.
 func startFresh(dir string, overwrite bool) error {
-	for _, name := range []string{"model.safetensors", "model.safetensors.index.json"} {
+	for _, name := range []string{safetensors.SingleFile, safetensors.IndexFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil && !overwrite {
 			return fmt.Errorf("%w: output_dir %s already holds a student (%s); give another folder, or set overwrite_output_dir", ErrBadInput, dir, name)
 		}
@@ -126,26 +126,19 @@ func (t *Trainer) write(entry runlog.Entry, line runlog.LogLine) error {
 	return nil
 }
 
-// writeStudent writes the student to the root of the run folder, its weights first: they
-// are what may not fit on the disk, and then nothing else has changed.
+// writeStudent makes the student's files appear at the root of the run folder together,
+// config.json last: without it nothing there is taken for a student.
 func (t *Trainer) writeStudent() error {
 	files, err := t.student.Files()
 	if err != nil {
 		return err
 	}
-	const weights = "model.safetensors"
-	names := []string{weights}
-	for _, name := range sortedKeys(files) {
-		if name != weights {
-			names = append(names, name)
-		}
+	writers := make(map[string]checkpoint.FileWriter, len(files))
+	for name, write := range files {
+		writers[name] = write
 	}
-	for _, name := range names {
-		if err := checkpoint.WriteFile(filepath.Join(t.o.OutputDir, name), files[name]); err != nil {
-			return err
-		}
-	}
-	return nil
+	obsolete := append(tokenizer.FileNames(), safetensors.IndexFile)
+	return checkpoint.WriteFiles(t.o.OutputDir, writers, "config.json", obsolete...)
 }
 
 // writeRecords writes the run's summary beside the student.
@@ -212,13 +205,4 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 		}
 	}
 	return c
-}
-
-func sortedKeys(files map[string]func(io.Writer) error) []string {
-	keys := make([]string, 0, len(files))
-	for k := range files {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -174,9 +174,10 @@ func (t *Trainer) compareHyperparameters() {
 // loadResume puts the checkpoint's weights and optimizer state onto the device.
 func (t *Trainer) loadResume(dir string) error {
 	k := t.student.Backend()
-	if err := model.ReadTensors(filepath.Join(dir, "model.safetensors"), k, t.student.Named()); err != nil {
+	if err := model.ReadTensors(filepath.Join(dir, "model.safetensors"), k, t.student.Stored()); err != nil {
 		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
 	}
+	t.student.Restored()
 	if err := model.ReadTensors(filepath.Join(dir, optimizerFile), k, t.optimizer.named()); err != nil {
 		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
 	}

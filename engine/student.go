@@ -13,8 +13,6 @@ import (
 
 	"retort/data"
 	"retort/kernels"
-	"retort/kernels/cpu"
-	"retort/kernels/cuda"
 	"retort/model"
 )
 
@@ -23,7 +21,7 @@ var (
 	// ErrBadInput: a file, row or option value that cannot be used (exit code 3).
 	ErrBadInput = errors.New("bad input")
 	// ErrDevice: the device that was asked for is not there or failed (exit code 5).
-	ErrDevice = errors.New("device")
+	ErrDevice = kernels.ErrDevice
 	// ErrNonFinite: training stopped on NaN or infinity (exit code 4).
 	ErrNonFinite = errors.New("non-finite numbers")
 	// ErrInterrupted: stopped on request, with everything saved (exit code 130).
@@ -36,23 +34,6 @@ type Student struct {
 	Text *Text
 	// Notes are lines that the user should see once: tensors not used, dropout not applied.
 	Notes []string
-}
-
-// OpenDevice returns the backend of --device.
-func OpenDevice(name string) (kernels.Backend, error) {
-	switch name {
-	case "auto", "cpu":
-		k, err := cpu.New(0)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrDevice, err)
-		}
-		return k, nil
-	case "cuda":
-		return nil, fmt.Errorf("%w: --device cuda: %s; retort has no CUDA backend yet: use --device cpu", ErrDevice, cuda.Probe().Summary())
-	case "emu":
-		return nil, fmt.Errorf("%w: --device emu: retort has no CUDA backend yet, so there is nothing to emulate: use --device cpu", ErrDevice)
-	}
-	return nil, fmt.Errorf("%w: --device %q is unknown: use auto, cpu, cuda or emu", ErrUsage, name)
 }
 
 // OpenStudent reads a pretrained student: a Hugging Face folder, a .gguf file, or a

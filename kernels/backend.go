@@ -9,6 +9,12 @@
 // of a decoding step, P positions of a table.
 package kernels
 
+import "errors"
+
+// ErrDevice is what every error of a failing device is, for errors.Is: out of memory, a lost
+// context, a kernel that does not load.
+var ErrDevice = errors.New("device")
+
 // Purpose says what memory is for, so that a backend can count it by purpose.
 type Purpose string
 
@@ -21,6 +27,7 @@ const (
 	Cache       Purpose = "kv cache"
 	Input       Purpose = "input"
 	Scratch     Purpose = "scratch"
+	Workspace   Purpose = "workspace" // what a backend keeps for itself between operations
 )
 
 // Backend is a device that computes. Contract:
@@ -63,6 +70,9 @@ type Memory interface {
 	Free(t Tensor)
 	// InUse is the number of bytes allocated now, by purpose.
 	InUse() map[Purpose]int64
+	// Available is how many bytes could still be allocated; known is false where the
+	// system does not say.
+	Available() (bytes int64, known bool)
 	// Upload copies host values into t (row-major, t.Len() of them), converting to
 	// its type. src may be reused at once.
 	Upload(t Tensor, src []float32)

@@ -23,16 +23,23 @@ func (s *sizer) Alloc(dtype kernels.DType, purpose kernels.Purpose, rows, cols i
 }
 
 // EstimateTraining is the memory that training the student takes on the backend, by
-// purpose: parameters, gradients, two moments, activations and input.
+// purpose: parameters, gradients, two moments (and masters of narrow parameters), activations
+// and input.
 func EstimateTraining(k kernels.Backend, c Config, o PassOptions) (map[kernels.Purpose]int64, error) {
 	s := &sizer{Backend: k, bytes: map[kernels.Purpose]int64{}}
-	for purpose, copies := range map[kernels.Purpose]int{kernels.Parameters: 1, kernels.Gradients: 1, kernels.Optimizer: 2} {
-		dtype := k.ActivationType()
-		if purpose == kernels.Optimizer {
-			dtype = kernels.Float32
-		}
-		for range copies {
-			if _, err := newWeights(s, c, dtype, purpose); err != nil {
+	masters := 0
+	if k.ActivationType() != kernels.Float32 {
+		masters = 1
+	}
+	for _, set := range []struct {
+		purpose kernels.Purpose
+		dtype   kernels.DType
+		copies  int
+	}{
+		{kernels.Parameters, k.ActivationType(), 1}, {kernels.Gradients, kernels.Float32, 1}, {kernels.Optimizer, kernels.Float32, 2 + masters},
+	} {
+		for range set.copies {
+			if _, err := newWeights(s, c, set.dtype, set.purpose); err != nil {
 				return nil, err
 			}
 		}

@@ -27,7 +27,7 @@ func (s *Student) Files() (map[string]func(io.Writer) error, error) {
 	return map[string]func(io.Writer) error{
 		"config.json":            writeBytes(config),
 		"generation_config.json": writeBytes(generation),
-		"model.safetensors":      func(w io.Writer) error { return WriteTensors(w, s.k, s.Named()) },
+		"model.safetensors":      func(w io.Writer) error { return WriteTensors(w, s.k, s.Stored()) },
 	}, nil
 }
 

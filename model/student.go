@@ -13,9 +13,10 @@ type Student struct {
 	// SourceConfig is the config.json the student was read with, nil for a fresh one.
 	SourceConfig []byte
 
-	k      kernels.Backend
-	values *weights
-	rope   kernels.Tensor // (P, D) cosines and sines, absent with learned positions
+	k       kernels.Backend
+	values  *weights
+	masters *weights       // float32 values that values are rounded from; see KeepMasters
+	rope    kernels.Tensor // (P, D) cosines and sines, absent with learned positions
 }
 
 // New makes a student with fresh random weights. The same seed gives the same weights.
@@ -55,8 +56,49 @@ func (s *Student) Backend() kernels.Backend { return s.k }
 // Named lists the parameters under their Hugging Face names, in the order of the files.
 func (s *Student) Named() []Named { return s.values.named }
 
+// KeepMasters makes float32 masters of the parameters for the time of a training, where
+// the backend's activation type is narrower (Micikevicius et al., arXiv 1710.03740): AdamW
+// updates them, and files are written from them.
+func (s *Student) KeepMasters() error {
+	if s.k.ActivationType() == kernels.Float32 || s.masters != nil {
+		return nil
+	}
+	masters, err := newWeights(s.k, s.Config, kernels.Float32, kernels.Optimizer)
+	if err != nil {
+		return err
+	}
+	s.k.Copy(masters.arena, s.values.arena)
+	s.masters = masters
+	return nil
+}
+
+// DropMasters frees the masters.
+func (s *Student) DropMasters() {
+	if s.masters != nil {
+		s.k.Free(s.masters.arena)
+		s.masters = nil
+	}
+}
+
+// Stored lists the parameters as files hold them: the masters where there are any, else
+// the parameters themselves. After writing to them, call Restored.
+func (s *Student) Stored() []Named {
+	if s.masters != nil {
+		return s.masters.named
+	}
+	return s.values.named
+}
+
+// Restored rounds the parameters anew from what Stored was filled with.
+func (s *Student) Restored() {
+	if s.masters != nil {
+		s.k.Copy(s.values.arena, s.masters.arena)
+	}
+}
+
 // Close frees the student's parameters.
 func (s *Student) Close() {
+	s.DropMasters()
 	s.k.Free(s.values.arena)
 	if !s.rope.Absent() {
 		s.k.Free(s.rope)

@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"strings"
 
+	"retort/engine"
 	"retort/kernels"
 	"retort/kernels/cpu/features"
 	"retort/kernels/cuda"
@@ -28,18 +30,23 @@ var doctorCommand = command{
 			CPU       string      `json:"cpu"`
 			Available []string    `json:"cpu_variants"`
 			GPU       cuda.Report `json:"gpu"`
+			Device    string      `json:"device"` // what --device chooses
 			Advice    []string    `json:"advice"`
 		}{
 			Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Threads: runtime.GOMAXPROCS(0),
 			Available: features.Available(), GPU: cuda.Probe(),
 		}
-		err := c.withDevice(func(k kernels.Backend) error {
-			report.CPU = k.Name()
-			return nil
-		})
+		host, err := engine.OpenDevice(engine.DeviceOptions{Device: "cpu"})
 		if err != nil {
 			return err
 		}
+		report.CPU = host.Name()
+		host.Close()
+		report.Device = "nothing"
+		unusable := c.withDevice(func(k kernels.Backend) error {
+			report.Device = k.Name()
+			return nil
+		})
 		if len(report.Available) == 1 {
 			report.Advice = append(report.Advice, "this processor has no AVX2: the portable loops run, several times slower")
 		}
@@ -47,15 +54,14 @@ var doctorCommand = command{
 			report.Advice = append(report.Advice, fmt.Sprintf("%s=%s forces the instruction set; unset it for the fastest", features.Variable, os.Getenv(features.Variable)))
 		}
 		report.Advice = append(report.Advice, report.GPU.Advice...)
-		report.Advice = append(report.Advice, "retort has no CUDA backend yet: it computes on the CPU, with or without a GPU")
 		if c.common.JSON {
-			return c.printJSON(report)
+			return errors.Join(c.printJSON(report), unusable)
 		}
 		fmt.Fprintf(c.stdout, "retort on %s, %s\ncpu: %s; available: %s\n", report.Platform, report.Go, report.CPU, strings.Join(report.Available, ", "))
-		fmt.Fprintf(c.stdout, "gpu: %s\ncuda headers: %s\n", report.GPU.Summary(), cmp.Or(report.GPU.Headers, "not found"))
+		fmt.Fprintf(c.stdout, "gpu: %s\ncuda headers: %s\n--device %s computes on: %s\n", report.GPU.Summary(), cmp.Or(report.GPU.Headers, "not found"), c.common.Device, report.Device)
 		for _, a := range report.Advice {
 			fmt.Fprintln(c.stdout, "- "+a)
 		}
-		return nil
+		return unusable
 	},
 }

@@ -21,6 +21,7 @@ var errHelp = errors.New("help")
 type common struct {
 	Config string `key:"config" help:"YAML file with any of these keys; flags override it, ${NAME} is taken from the environment"`
 	Device string `key:"device" help:"auto, cpu, cuda or emu"`
+	BF16   *bool  `key:"bf16" help:"bf16 weights and activations, float32 sums and masters; true on a GPU unless said otherwise"`
 	JSON   bool   `key:"json" help:"machine-readable output on standard output"`
 	Quiet  bool   `key:"quiet" help:"no progress and no notes"`
 }
@@ -41,6 +42,30 @@ func (b boolValue) Set(s string) error {
 		return fmt.Errorf("%q is neither true nor false", s)
 	}
 	*b.to = v
+	return nil
+}
+
+// optionalBool is a boolean flag that may be left unsaid.
+type optionalBool struct{ to **bool }
+
+// String is the value as the help shows it.
+func (b optionalBool) String() string {
+	if b.to == nil || *b.to == nil {
+		return ""
+	}
+	return fmt.Sprint(**b.to)
+}
+
+// Type names the value's type in the help.
+func (b optionalBool) Type() string { return "bool" }
+
+// Set reads the value from a flag or a file.
+func (b optionalBool) Set(s string) error {
+	var v bool
+	if err := (boolValue{&v}).Set(s); err != nil {
+		return err
+	}
+	*b.to = &v
 	return nil
 }
 
@@ -116,6 +141,9 @@ func bind(set *pflag.FlagSet, to any) {
 			set.Float64Var(p, key, *p, help)
 		case *[]string:
 			set.StringArrayVar(p, key, *p, help)
+		case **bool:
+			set.Var(optionalBool{p}, key, help)
+			set.Lookup(key).NoOptDefVal = "true"
 		case *bool:
 			set.Var(boolValue{p}, key, help)
 			set.Lookup(key).NoOptDefVal = "true"

@@ -291,8 +291,12 @@ func TestASecondRunWritesOverNoStudentUnlessTold(t *testing.T) {
 	code, _, stderr = capture(t, args...)
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr, "overwrite_output_dir")
+	template := filepath.Join(out, "chat_template.jinja")
+	require.NoError(t, os.WriteFile(template, []byte("of the earlier student"), 0o644))
 	code, _, stderr = capture(t, append(args, "--overwrite_output_dir")...)
 	require.Zero(t, code, stderr)
+	_, err := os.Stat(template)
+	require.ErrorIs(t, err, os.ErrNotExist, "a mixture of two students")
 }
 
 func TestAnswersOfUnboundedLengthEndAtTheContext(t *testing.T) {

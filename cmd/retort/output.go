@@ -74,7 +74,7 @@ func resolve(ctx context.Context, model, dataset *string) (err error) {
 
 // withDevice opens the device of --device for the time of the call.
 func (c *cli) withDevice(use func(k kernels.Backend) error) error {
-	k, err := engine.OpenDevice(c.common.Device)
+	k, err := engine.OpenDevice(engine.DeviceOptions{Device: c.common.Device, BF16: c.common.BF16})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -18,6 +19,9 @@ const (
 
 // folderFiles are the files that make up the text side of a student's folder, those that there are.
 var folderFiles = []string{tokenizerFile, configFile, specialsFile, templateFile, "added_tokens.json", "vocab.json", "merges.txt"}
+
+// FileNames are all names that the text side of a student's folder may have files under.
+func FileNames() []string { return slices.Clone(folderFiles) }
 
 // Folder is the text side of a student's folder.
 type Folder struct {

@@ -5,7 +5,8 @@
 // .retort-, and nothing inside the files that it writes: what a checkpoint
 // holds is the caller's business, handed over as one writer per file. The
 // training loop writes, prunes and resumes with it; everything that leaves a
-// single file at the root of a run folder uses WriteFile.
+// single file at the root of a run folder uses WriteFile, and the finished
+// student, several files that belong together, WriteFiles.
 //
 // How a folder becomes durable, in this order:
 //

@@ -167,5 +167,6 @@ func ropeReference[F reference.Float](v Values[F]) {
 
 func thereAndBackReference[F reference.Float](v Values[F]) {
 	reference.RoPE(v.m("x"), v.m("table"), v.i("positions"), false)
+	v.store("x")
 	reference.RoPE(v.m("x"), v.m("table"), v.i("positions"), true)
 }

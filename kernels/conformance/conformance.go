@@ -95,6 +95,20 @@ func (v Values[F]) m(name string) reference.Matrix[F] {
 	return v.floats[name]
 }
 
+// store rounds what the references have in an argument to the argument's type where that
+// is narrower than float32: what an operation writes to memory and reads again.
+func (v Values[F]) store(name string) {
+	if v.arg(name).dtype != kernels.BFloat16 {
+		return
+	}
+	m := v.m(name)
+	for i := range m.Rows {
+		for j, x := range m.Row(i) {
+			m.Row(i)[j] = F(round(kernels.BFloat16, float64(x)))
+		}
+	}
+}
+
 // vec is the (1, n) argument of that name as a slice, nil when it was not given.
 func (v Values[F]) vec(name string) []F { return v.m(name).Vector() }
 

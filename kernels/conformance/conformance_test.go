@@ -40,6 +40,18 @@ func (b bf16) Upload(t kernels.Tensor, src []float32) {
 	b.plain.Upload(t, stored)
 }
 
+// AddNorm normalises the sum as it is stored.
+func (b bf16) AddNorm(y, stats, sum, x, delta kernels.Tensor, n kernels.Norm) {
+	b.plain.AddNorm(y, stats, sum, x, delta, n)
+	for i := range sum.Rows {
+		row := mat(sum).Row(i)
+		for j, v := range row {
+			row[j] = round(kernels.BFloat16, float64(v))
+		}
+	}
+	b.Norm(y, stats, sum, n)
+}
+
 func (b bf16) Download(dst []float32, t kernels.Tensor) error {
 	err := b.plain.Download(dst, t)
 	for i, v := range dst {

@@ -30,8 +30,8 @@ func memoryEntries() []Entry {
 		},
 		{
 			Name:     "alloc and free",
-			Methods:  []string{"Alloc", "Free", "InUse"},
-			Doc:      "memory is zeroed, also when it is used again, and counted by purpose",
+			Methods:  []string{"Alloc", "Free", "InUse", "Available"},
+			Doc:      "memory is zeroed, also when it is used again, and counted by purpose; some is available",
 			Scenario: allocated,
 		},
 		{
@@ -51,7 +51,7 @@ func memoryEntries() []Entry {
 			Methods: []string{"Alloc"},
 			Doc:     "an allocation that cannot be is an error that names the purpose, and takes nothing",
 			Scenario: func(k *kit) error {
-				before := withoutZeros(k.InUse())
+				before := held(k.InUse())
 				t, err := k.Alloc(kernels.Float32, kernels.Cache, 1<<30, 1<<30)
 				if err == nil {
 					k.Free(t)
@@ -60,7 +60,7 @@ func memoryEntries() []Entry {
 				if !strings.Contains(err.Error(), string(kernels.Cache)) {
 					return fmt.Errorf("the error does not name the purpose %q: %w", kernels.Cache, err)
 				}
-				if after := withoutZeros(k.InUse()); fmt.Sprint(before) != fmt.Sprint(after) {
+				if after := held(k.InUse()); fmt.Sprint(before) != fmt.Sprint(after) {
 					return fmt.Errorf("memory in use went from %v to %v", before, after)
 				}
 				return nil
@@ -97,6 +97,9 @@ func allocated(k *kit) error {
 				}
 			}
 		}
+	}
+	if n, known := k.Available(); known && n <= 0 {
+		return fmt.Errorf("%d bytes are available", n)
 	}
 	return nil
 }

@@ -155,6 +155,8 @@ func normReference[F reference.Float](v Values[F]) {
 func addNormReference[F reference.Float](v Values[F]) {
 	reference.AddNorm(v.m("y"), v.m("stats"), v.m("sum"), v.m("x"), v.m("delta"),
 		v.Norm, v.vec("weight"), v.vec("bias"), F(epsOf(v.Norm)))
+	v.store("sum") // what is normalised, and what backward will read
+	reference.Norm(v.m("y"), v.m("stats"), v.m("sum"), v.Norm, v.vec("weight"), v.vec("bias"), F(epsOf(v.Norm)))
 }
 
 func normBackwardReference[F reference.Float](v Values[F]) {

@@ -53,5 +53,5 @@ func (b *Backend) RoPE(x, table, positions kernels.Tensor, inverse bool) {
 	kernels.Want("RoPE", "table", table, kernels.Float32, table.Rows, table.Cols)
 	kernels.Want("RoPE", "positions", positions, kernels.Int32, 1, x.Rows)
 	b.launch(rope, rowGrid(x.Rows, 128), b.args.Reset().Ptr(b.pointer(x)).Ptr(b.pointer(table)).Ptr(b.pointer(positions)).
-		Int32(x.Cols).Int32(size).Int32(x.Stride).Int32(flag(inverse)))
+		Int32(x.Cols).Int32(size).Int32(x.Stride).Int32(table.Stride).Int32(flag(inverse)))
 }

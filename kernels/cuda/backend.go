@@ -69,9 +69,14 @@ func (b *Backend) Name() string {
 // ActivationType is the type of activations and parameters.
 func (b *Backend) ActivationType() kernels.DType { return b.activation }
 
-// InUse is the device memory allocated now, in bytes by purpose. The backend's own
-// workspace counts as scratch.
+// InUse is the device memory allocated now, in bytes by purpose.
 func (b *Backend) InUse() map[kernels.Purpose]int64 { return b.context.InUse() }
+
+// Available is the device memory that is free.
+func (b *Backend) Available() (bytes int64, known bool) {
+	free, _, err := b.context.MemInfo()
+	return free, err == nil
+}
 
 // Sync waits for the device and returns the first failure since the last Sync.
 func (b *Backend) Sync() error {

@@ -107,7 +107,7 @@ func (b *Backend) reserve(n int64) driver.Ptr {
 		return w.address
 	}
 	w.free(b)
-	address, err := b.context.Alloc(kernels.Scratch, n)
+	address, err := b.context.Alloc(kernels.Workspace, n)
 	if err != nil {
 		b.note(err)
 		return 0

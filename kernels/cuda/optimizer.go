@@ -58,7 +58,7 @@ func (b *Backend) table(op string, params []kernels.Parameter) *parameterTable {
 		at    *driver.Ptr
 		bytes int
 	}{{&p.address, len(entries)}, {&p.partials, 8 * p.blocks}, {&p.corrections, 8}} {
-		address, err := b.context.Alloc(kernels.Optimizer, int64(max(m.bytes, 8)))
+		address, err := b.context.Alloc(kernels.Workspace, int64(max(m.bytes, 8)))
 		b.note(err)
 		*m.at = address
 	}

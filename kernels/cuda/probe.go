@@ -35,6 +35,9 @@ func (r Report) Summary() string {
 	return fmt.Sprintf("driver of CUDA %s, %s", r.Driver, strings.Join(r.Devices, "; "))
 }
 
+// Usable tells whether there is a device that Open can open.
+func (r Report) Usable() bool { return r.Problem == "" && len(r.Devices) > 0 }
+
 // findHeaders seeks cuda.h where headers.sh does, except in the build's cache.
 func findHeaders() string {
 	homes := []string{os.Getenv("CUDA_HOME"), os.Getenv("CUDA_PATH"), "/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"}

@@ -3,10 +3,18 @@
 package cuda
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"retort/kernels/cuda/driver"
 )
+
+// Open fails: this build has no CUDA in it.
+func Open(int, Options) (*Backend, error) {
+	return nil, fmt.Errorf("%w: this build has no CUDA in it; make build-cuda makes one that has", driver.ErrNoDriver)
+}
 
 // query looks for the driver's files: a build without the tag cuda cannot ask the driver.
 func query(r *Report) {

@@ -59,9 +59,17 @@ func (f *Folder) addShards(inside confined) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", index, err)
 	}
+	if err := f.addListed(inside, text); err != nil {
+		return fmt.Errorf("%s: %w", index, err)
+	}
+	return nil
+}
+
+// addListed opens the shards that an index of that text names.
+func (f *Folder) addListed(inside confined, text []byte) error {
 	shardOf, err := parseIndex(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", index, err)
+		return err
 	}
 	for _, shard := range slices.Compact(slices.Sorted(maps.Values(shardOf))) {
 		if err := f.add(inside, shard); err != nil {
@@ -71,7 +79,7 @@ func (f *Folder) addShards(inside confined) error {
 	for _, name := range slices.Sorted(maps.Keys(shardOf)) {
 		path := filepath.Join(f.dir, shardOf[name])
 		if holder := f.holder[name]; holder == nil || holder.path != path {
-			return fmt.Errorf("%s: %w", index, inTensor(name, fmt.Errorf("%w %s", ErrMissingTensor, shardOf[name])))
+			return inTensor(name, fmt.Errorf("%w %.120q", ErrMissingTensor, shardOf[name]))
 		}
 	}
 	return nil
@@ -79,14 +87,14 @@ func (f *Folder) addShards(inside confined) error {
 
 // add opens one shard and takes its tensors into the set.
 func (f *Folder) add(inside confined, shard string) error {
+	path := filepath.Join(f.dir, shard)
 	file, err := inside.open(shard)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = ErrMissingShard
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %.120q: %w", f.dir, shard, err)
+		return fmt.Errorf("%.250q: %w", path, err)
 	}
-	path := filepath.Join(f.dir, shard)
 	m, err := mapped.FromFile(file)
 	if err != nil {
 		return err

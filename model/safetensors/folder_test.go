@@ -2,17 +2,21 @@ package safetensors
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"retort/model/mapped"
 )
 
 // writeShard writes a file with one float32 vector per name, filled with value.
-func writeShard(t *testing.T, path string, value float32, names ...string) {
+func writeShard(t testing.TB, path string, value float32, names ...string) {
 	t.Helper()
 	var entries []Entry
 	for _, name := range names {
@@ -119,6 +123,56 @@ func TestFolderIsRefusedWithItsOwnError(t *testing.T) {
 			require.ErrorContains(t, err, dir)
 		})
 	}
+}
+
+// FuzzIndex holds the index file to: no panic, an error of one line and of one
+// kind, and no shard from outside the folder.
+func FuzzIndex(f *testing.F) {
+	above := f.TempDir()
+	dir := filepath.Join(above, "model")
+	require.NoError(f, os.Mkdir(dir, 0o700))
+	writeShard(f, filepath.Join(above, "outside"), 9, "a")
+	writeShard(f, filepath.Join(dir, "1"), 1, "a", "c")
+	writeShard(f, filepath.Join(dir, "2"), 2, "b")
+	writeShard(f, filepath.Join(dir, "3"), 3, "a")
+	require.NoError(f, os.Symlink("../outside", filepath.Join(dir, "link")))
+	inside, err := openConfined(dir)
+	require.NoError(f, err)
+	for _, seed := range []string{
+		`{"weight_map":{"a":"1","b":"2","c":"1"}}`, `{"metadata":{"total_size":24,"n":[null,{}]},"weight_map":{"b":"2"}}`,
+		`{"weight_map":{"a":"1"}}}`, `[]`, `{"weight_map":null}`, `{"Weight_Map":{"a":"1"}}`, `{"weight_map":{"a":1}}`,
+		`{"weight_map":{"a":"1","a":"3"}}`, `{"weight_map":{"a":"1","b":"3"}}`, `{"weight_map":{"a":"4"}}`, `{"weight_map":{"x":"1"}}`,
+		`{"weight_map":{"a":"../outside"}}`, `{"weight_map":{"a":"x/../../outside"}}`, `{"weight_map":{"a":"/outside"}}`, `{"weight_map":{"a":"link"}}`,
+		`{"weight_map":{"a":"."}}`, `{"weight_map":{"a":"1/"}}`, "{\"weight_map\":{\"\xff\":\"1\"}}", `{"weight_map":{"a":"\u0000"}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	kinds := []error{ErrIndex, ErrMissingShard, ErrMissingTensor, ErrTensorTwice, ErrShardPath, mapped.ErrNotRegular}
+	f.Fuzz(func(t *testing.T, index []byte) {
+		folder := &Folder{dir: dir, holder: map[string]*File{}}
+		defer folder.Close()
+		err := folder.addListed(inside, index)
+		if err != nil {
+			count := 0
+			for _, kind := range kinds {
+				if errors.Is(err, kind) {
+					count++
+				}
+			}
+			var system syscall.Errno // a name too long, a folder for a file: the system's own word
+			require.True(t, count == 1 || count == 0 && errors.As(err, &system), "%v", err)
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		for _, shard := range folder.shards {
+			local, err := filepath.Rel(dir, shard.path)
+			require.NoError(t, err)
+			require.True(t, filepath.IsLocal(local), shard.path)
+			values := make([]float32, 2)
+			require.NoError(t, shard.ReadFloat32(shard.header.names[0], values))
+			require.NotEqual(t, float32(9), values[0])
+		}
+	})
 }
 
 func TestAbsentFolderIsAnError(t *testing.T) {

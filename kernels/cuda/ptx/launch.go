@@ -93,6 +93,9 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 	return c, nil
 }
 
+// Check says, as ErrLaunch, what a card would refuse about the launch before it runs.
+func (l Launch) Check() error { return l.check() }
+
 // check completes the launch's defaults and refuses what a card would refuse.
 func (l *Launch) check() error {
 	if l.Kernel == nil {

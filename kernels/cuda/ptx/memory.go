@@ -1,8 +1,11 @@
 package ptx
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -16,7 +19,7 @@ const guardBytes = 1 << 16
 type Memory struct {
 	mu      sync.Mutex
 	next    uint64
-	live    atomic.Pointer[[]*allocation] // sorted by base, replaced whole
+	live    atomic.Pointer[[]*allocation] // sorted by base; entries of an array never change
 	freed   []span                        // sorted by base, for use after free
 	modules map[*Module]map[string]uint64
 	atomics sync.Mutex // orders atomics and volatile accesses of different blocks
@@ -60,10 +63,7 @@ func (m *Memory) Alloc(size int) (uint64, error) {
 func (m *Memory) add(a *allocation) uint64 {
 	a.base = (m.next+guardBytes)&^511 | 256
 	m.next = a.end() + guardBytes
-	old := *m.live.Load()
-	list := make([]*allocation, len(old), len(old)+1)
-	copy(list, old)
-	list = append(list, a)
+	list := append(*m.live.Load(), a) // behind what a running kernel sees of the same array
 	m.live.Store(&list)
 	return a.base
 }
@@ -80,7 +80,7 @@ func (m *Memory) Free(addr uint64) error {
 		}
 		return fmt.Errorf("ptx: free of %#x: %w: no allocation starts there", addr, ErrBounds)
 	}
-	list := make([]*allocation, 0, len(old)-1)
+	list := make([]*allocation, 0, cap(old))
 	list = append(append(list, old[:i]...), old[i+1:]...)
 	m.live.Store(&list)
 	j := sort.Search(len(m.freed), func(j int) bool { return m.freed[j].base > addr })
@@ -150,6 +150,12 @@ func (m *Memory) slice(what string, addr uint64, n int) (*allocation, int, error
 	return a, int(addr - a.base), nil
 }
 
+// Check says why n bytes at addr do not lie in one allocation, or nil.
+func (m *Memory) Check(addr uint64, n int) error {
+	_, _, err := m.slice("access", addr, n)
+	return err
+}
+
 // Write copies p to addr, as a copy from the host does.
 func (m *Memory) Write(addr uint64, p []byte) error {
 	a, at, err := m.slice("write", addr, len(p))
@@ -168,10 +174,8 @@ func (m *Memory) Read(addr uint64, p []byte) error {
 	if err != nil {
 		return err
 	}
-	for i, w := range a.written[at : at+len(p)] {
-		if w == 0 {
-			return fmt.Errorf("ptx: read: %w: byte %d of %d at %#x was never written", ErrUninitialized, i, len(p), addr)
-		}
+	if i := bytes.IndexByte(a.written[at:at+len(p)], 0); i >= 0 {
+		return fmt.Errorf("ptx: read: %w: byte %d of %d at %#x was never written", ErrUninitialized, i, len(p), addr)
 	}
 	copy(p, a.data[at:])
 	return nil
@@ -226,6 +230,21 @@ func (m *Memory) Global(module *Module, name string) (addr uint64, size int, err
 	return 0, 0, fmt.Errorf("ptx: module %s has no global variable %s", module.Name, name)
 }
 
+// Unload frees the module's variables; a later launch or Global makes them anew. No
+// launch of the module may be running.
+func (m *Memory) Unload(module *Module) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if variables := m.modules[module]; len(variables) > 0 {
+		list := slices.DeleteFunc(slices.Clone(*m.live.Load()), func(a *allocation) bool {
+			name, ok := strings.CutPrefix(a.what, "variable ")
+			return ok && variables[name] == a.base
+		})
+		m.live.Store(&list)
+	}
+	delete(m.modules, module)
+}
+
 // load allocates the module's variables once and returns their addresses.
 func (m *Memory) load(module *Module) map[string]uint64 {
 	m.mu.Lock()
@@ -244,8 +263,13 @@ func (m *Memory) load(module *Module) map[string]uint64 {
 	return at
 }
 
+// setBytes doubles what is set until p is full: copies run far faster than a byte loop.
 func setBytes(p []byte, v byte) {
-	for i := range p {
-		p[i] = v
+	if len(p) == 0 {
+		return
+	}
+	p[0] = v
+	for n := 1; n < len(p); n *= 2 {
+		copy(p[n:], p[:n])
 	}
 }

@@ -9,6 +9,8 @@ import (
 // Module is one loaded PTX text. It is immutable and may be shared.
 type Module struct {
 	Name    string
+	Version string      // .version, for example "8.4"; empty: not given
+	Target  string      // .target, for example "sm_90a"; empty: not given
 	globals []*variable // .global and .const
 	kernels map[string]*Kernel
 }
@@ -72,7 +74,7 @@ func Load(name, text string) (*Module, error) {
 	if err := p.module(); err != nil {
 		return nil, err
 	}
-	m := &Module{Name: name, globals: p.order, kernels: map[string]*Kernel{}}
+	m := &Module{Name: name, Version: p.version, Target: p.target, globals: p.order, kernels: map[string]*Kernel{}}
 	for _, f := range p.functions {
 		if f.entry && !f.declared {
 			if m.kernels[f.name], err = build(m, p, f); err != nil {

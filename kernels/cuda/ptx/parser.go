@@ -21,6 +21,8 @@ func (e *ParseError) Error() string {
 // parser makes functions and variables of tokens.
 type parser struct {
 	name      string
+	version   string // .version
+	target    string // the sm_ of .target
 	tokens    []token
 	at        int
 	files     map[string]string // .file number to name
@@ -99,16 +101,23 @@ func (p *parser) module() error {
 func (p *parser) topLevel() error {
 	t := p.next()
 	switch t.text {
-	case ".version", ".address_size":
+	case ".version":
+		p.version = p.next().text
+		return nil
+	case ".address_size":
 		n := p.next()
-		if t.text == ".address_size" && n.text != "64" {
+		if n.text != "64" {
 			return p.errorf(n.line, "address size %s: only 64 is supported", n.text)
 		}
 		return nil
 	case ".target":
 		for {
-			if _, err := p.word(); err != nil {
+			w, err := p.word()
+			if err != nil {
 				return err
+			}
+			if strings.HasPrefix(w.text, "sm_") {
+				p.target = w.text
 			}
 			if !p.accept(",") {
 				return nil

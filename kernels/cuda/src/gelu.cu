@@ -9,13 +9,14 @@
 #include "common.cuh"
 
 // tanh_gate is σ(2u) and, where wanted, its derivative in x. Beyond |x| = 12 both are
-// what they are at 12, to float's last bit; the clamp keeps x² and e^2u finite.
+// what they are at 12, to float's last bit. σ and 1 − σ are both made from e^−2|u|, which
+// neither overflows nor cancels.
 __device__ inline float tanh_gate(float x, float *slope) {
 	const float root = 0.7978845608028654f; // √(2/π)
-	float c = fminf(fmaxf(x, -12.f), 12.f), square = c * c;
-	float s = 1 / (1 + expf(-2 * root * c * (1 + 0.044715f * square)));
-	if (slope) *slope = s * (1 - s) * 2 * root * (1 + 3 * 0.044715f * square);
-	return s;
+	float c = fminf(fabsf(x), 12.f), square = c * c;
+	float e = expf(-2 * root * c * (1 + 0.044715f * square)), large = 1 / (1 + e), small = e * large;
+	if (slope) *slope = large * small * 2 * root * (1 + 3 * 0.044715f * square);
+	return x < 0 ? small : large;
 }
 
 // erf_gate is Φ(x) and, where wanted, its derivative, the normal density.

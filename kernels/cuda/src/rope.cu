@@ -12,10 +12,10 @@
 // Launch: tokens × 128; none
 template <typename T>
 __device__ void rotate_row(T *x, const float *RESTRICT table, const int *RESTRICT positions, int columns, int size,
-                           int x_stride, int inverse) {
+                           int x_stride, int table_stride, int inverse) {
 	int half = size / 2;
 	T *token = row(x, blockIdx.x, x_stride);
-	const float *angles = row(table, positions[blockIdx.x], size);
+	const float *angles = row(table, positions[blockIdx.x], table_stride);
 	for (int pair = threadIdx.x; pair < columns / 2; pair += blockDim.x) {
 		int head = pair / half, i = pair % half;
 		T *first = token + head * size + i, *second = first + half;
@@ -30,8 +30,9 @@ __device__ void rotate_row(T *x, const float *RESTRICT table, const int *RESTRIC
 #define ENTRIES(T, suffix)                                                                                            \
 	extern "C" __global__ void __launch_bounds__(128) rope_##suffix(T *x, const float *RESTRICT table,                \
 	                                                                const int *RESTRICT positions, int columns,       \
-	                                                                int size, int x_stride, int inverse) {            \
-		rotate_row(x, table, positions, columns, size, x_stride, inverse);                                            \
+	                                                                int size, int x_stride, int table_stride,         \
+	                                                                int inverse) {                                    \
+		rotate_row(x, table, positions, columns, size, x_stride, table_stride, inverse);                              \
 	}
 
 ENTRIES(float, f32)

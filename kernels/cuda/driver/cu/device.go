@@ -153,7 +153,7 @@ func (d *device) Load(name, ptx string) (driver.Module, error) {
 		if errors.As(err, &e) {
 			text, _, _ := strings.Cut(string(log), "\x00")
 			e.Detail = fmt.Sprintf("%s: %s", name, strings.TrimSpace(text))
-			if e.Code == 222 {
+			if e.Code == driver.CodePTXVersion {
 				e.Detail += fmt.Sprintf(" (the driver knows CUDA %d.%d; update it)", cu.Version()/1000, cu.Version()%1000/10)
 			}
 		}
