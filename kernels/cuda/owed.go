@@ -10,7 +10,7 @@ import (
 // them by name, and calling one panics.
 var Owed = []string{
 	"Linear", "LinearBackwardInput", "LinearBackwardWeight",
-	"Attention", "AttentionBackward", "HeadCrossEntropy", "CachedAttention", "Sample",
+	"HeadCrossEntropy", "CachedAttention", "Sample",
 }
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
@@ -25,16 +25,6 @@ func (b *Backend) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool)
 
 // LinearBackwardWeight is owed.
 func (b *Backend) LinearBackwardWeight(dw, db, dy, x kernels.Tensor) { owed("LinearBackwardWeight") }
-
-// Attention is owed.
-func (b *Backend) Attention(o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
-	owed("Attention")
-}
-
-// AttentionBackward is owed.
-func (b *Backend) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
-	owed("AttentionBackward")
-}
 
 // HeadCrossEntropy is owed.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {

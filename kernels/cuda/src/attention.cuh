@@ -84,7 +84,7 @@ __device__ inline void load_tile(bf16 *tile, const bf16 *RESTRICT head, int firs
 	// A pass is a power of two of rows, at least 8: so a thread keeps its place in the pattern.
 	const int chunks = D / 8, pass = D == 96 ? 8 : attention_threads / chunks;
 	int r = threadIdx.x / chunks, c = threadIdx.x % chunks;
-	if (r >= pass) return;
+	if (r >= min(pass, ROWS)) return;
 	unsigned to = shared_address(tile) + 2 * place<D>(r, c);
 	const bf16 *from = row(head, first + r, stride) + 8 * c;
 	long long step = (long long)pass * stride;

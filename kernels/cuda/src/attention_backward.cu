@@ -11,24 +11,8 @@
 //
 // The kernel that owns keys computes the transposed scores k·qᵀ, so that p and ds are already
 // the operands of the sums over queries and never pass through shared memory.
-// attention_any.cu has the other element type and head sizes.
+// attention_any.cu has delta, the other element type and other head sizes.
 #include "attention.cuh"
-
-// delta[t, h] = Σ do·o over the head: one warp each.
-//   delta (T, heads)   dout, o (T, heads·size)
-// Launch: (⌈T·heads/4⌉) × 128; none
-template <typename T>
-__device__ inline void head_products(float *RESTRICT delta, const T *RESTRICT dout, const T *RESTRICT o, int tokens,
-                                     int heads, int size, int dout_stride, int o_stride) {
-	long long i = blockIdx.x * 4ll + threadIdx.x / 32;
-	if (i >= (long long)tokens * heads) return;
-	dout = row(dout, i / heads, dout_stride) + i % heads * size;
-	o = row(o, i / heads, o_stride) + i % heads * size;
-	float sum = 0;
-	for (int c = threadIdx.x % 32; c < size; c += 32) sum += load(dout + c) * load(o + c);
-	sum = warp_sum(sum);
-	if (threadIdx.x % 32 == 0) delta[i] = sum;
-}
 
 // gradients turns scores into p and dp into ds. hidden tells of an element whether causality
 // hides it.
@@ -225,15 +209,9 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 		              first + 16 * m, t.length, dq_stride, aligned);
 }
 
-// The entry points: delta for each element type, the others for each head size.
-#define DELTA(T, suffix)                                                                                               \
-	extern "C" __global__ void __launch_bounds__(128) attention_delta_##suffix(                                       \
-	    float *RESTRICT delta, const T *RESTRICT dout, const T *RESTRICT o, int tokens, int heads, int size,          \
-	    int dout_stride, int o_stride) {                                                                              \
-		head_products(delta, dout, o, tokens, heads, size, dout_stride, o_stride);                                    \
-	}
-#define ENTRIES(D, R, RESIDENT, M)                                                                                     \
-	extern "C" __global__ void __launch_bounds__(128, 2) attention_keys_##D(                                             \
+// The entry points for each head size.
+#define ENTRIES(D, R, RESIDENT, BLOCKS, M)                                                                                  \
+	extern "C" __global__ void __launch_bounds__(128, BLOCKS) attention_keys_##D(                                             \
 	    bf16 *RESTRICT dk, bf16 *RESTRICT dv, const float *RESTRICT delta, const bf16 *RESTRICT dout,                 \
 	    const float *RESTRICT lse, const bf16 *RESTRICT q, const bf16 *RESTRICT k, const bf16 *RESTRICT v,            \
 	    const int *RESTRICT starts, int documents, int group, int dk_stride, int dv_stride, int dout_stride,          \
@@ -250,10 +228,8 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 		                       q_stride, k_stride, v_stride, scale, aligned);                                         \
 	}
 
-DELTA(float, f32)
-DELTA(bf16, bf16)
-ENTRIES(16, 64, true, 2)
-ENTRIES(32, 64, true, 2)
-ENTRIES(64, 64, true, 2)
-ENTRIES(96, 32, false, 1)
-ENTRIES(128, 32, false, 1)
+ENTRIES(16, 64, true, 3, 2)
+ENTRIES(32, 64, true, 3, 2)
+ENTRIES(64, 64, true, 2, 2)
+ENTRIES(96, 32, false, 2, 1)
+ENTRIES(128, 32, false, 2, 1)
