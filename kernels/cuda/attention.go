@@ -109,7 +109,7 @@ func (b *Backend) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kerne
 
 // wantAttention checks what forward and backward share.
 func (b *Backend) wantAttention(op string, o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
-	b.wantHeads(op, h)
+	wantHeads(op, h)
 	documents := len(docs.Starts)
 	tokens := 0
 	if documents > 0 {
@@ -124,7 +124,7 @@ func (b *Backend) wantAttention(op string, o, lse, q, k, v kernels.Tensor, docs 
 }
 
 // wantHeads panics unless the kernels can do these heads.
-func (b *Backend) wantHeads(op string, h kernels.Heads) {
+func wantHeads(op string, h kernels.Heads) {
 	if h.KV <= 0 || h.Query%h.KV != 0 {
 		panic(fmt.Sprintf("kernels: %s: %d query heads over %d key and value heads", op, h.Query, h.KV))
 	}

@@ -10,7 +10,7 @@ import (
 // them by name, and calling one panics.
 var Owed = []string{
 	"Linear", "LinearBackwardInput", "LinearBackwardWeight",
-	"HeadCrossEntropy", "CachedAttention", "Sample",
+	"HeadCrossEntropy", "Sample",
 }
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
@@ -29,11 +29,6 @@ func (b *Backend) LinearBackwardWeight(dw, db, dy, x kernels.Tensor) { owed("Lin
 // HeadCrossEntropy is owed.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	owed("HeadCrossEntropy")
-}
-
-// CachedAttention is owed.
-func (b *Backend) CachedAttention(o, q, kc, vc, first, count kernels.Tensor, h kernels.Heads) {
-	owed("CachedAttention")
 }
 
 // Sample is owed.

@@ -17,47 +17,6 @@
 
 const int key_rows = 64;
 
-// Softmax is what a warp keeps of its rows lane/4 (0) and lane/4 + 8 (1) of each 16.
-template <int M> struct Softmax {
-	float largest[M][2]; // largest score so far
-	float total[M][2];   // this lane's part of the sum of exponentials
-};
-
-// exponentiate turns the scores of a tile of keys into weights, and scales the sums down
-// where a row's largest score grew.
-//   scores (16·M, 64)   sums (16·M, D)
-template <int D, int M>
-__device__ inline void exponentiate(float (&scores)[M][key_rows / 8][4], float (&sums)[M][D / 8][4], Softmax<M> &s,
-                                    float factor) {
-#pragma unroll
-	for (int m = 0; m < M; m++)
-#pragma unroll
-		for (int half = 0; half < 2; half++) {
-			float top = s.largest[m][half];
-#pragma unroll
-			for (int n = 0; n < key_rows / 8; n++)
-				top = fmaxf(top, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
-			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
-			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
-			float shift = top * factor, down = exp2_fast(s.largest[m][half] * factor - shift);
-			float sum = s.total[m][half] * down;
-#pragma unroll
-			for (int n = 0; n < key_rows / 8; n++)
-#pragma unroll
-				for (int e = 2 * half; e < 2 * half + 2; e++) {
-					scores[m][n][e] = exp2_fast(fmaf(scores[m][n][e], factor, -shift));
-					sum += scores[m][n][e];
-				}
-#pragma unroll
-			for (int c = 0; c < D / 8; c++) {
-				sums[m][c][2 * half] *= down;
-				sums[m][c][2 * half + 1] *= down;
-			}
-			s.largest[m][half] = top;
-			s.total[m][half] = sum;
-		}
-}
-
 // mask hides keys [from, from + 64) that come after the query of their row.
 template <int M> __device__ inline void mask(float (&scores)[M][key_rows / 8][4], int first, int from) {
 	if (from + key_rows <= first + 1) return; // all of them come before
@@ -120,7 +79,7 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 		float scores[M][key_rows / 8][4] = {};
 		add_products<D, M, key_rows>(scores, queries, keys, 0);
 		mask<M>(scores, first, from);
-		exponentiate<D, M>(scores, sums, s, factor);
+		exponentiate<D, M, key_rows>(scores, sums, s, factor);
 		add_weighted<D, M, key_rows>(sums, scores, values, 0);
 	}
 

@@ -229,3 +229,43 @@ __device__ inline float exp2_fast(float x) {
 	asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
 	return y;
 }
+
+// Softmax is what a warp keeps of its rows lane/4 (0) and lane/4 + 8 (1) of each 16.
+template <int M> struct Softmax {
+	float largest[M][2]; // largest score so far
+	float total[M][2];   // this lane's part of the sum of exponentials
+};
+
+// exponentiate turns the scores of a tile of keys into weights, and scales the sums down
+// where a row's largest score grew.
+//   scores (16·M, N)   sums (16·M, D)
+template <int D, int M, int N>
+__device__ inline void exponentiate(float (&scores)[M][N / 8][4], float (&sums)[M][D / 8][4], Softmax<M> &s, float factor) {
+#pragma unroll
+	for (int m = 0; m < M; m++)
+#pragma unroll
+		for (int half = 0; half < 2; half++) {
+			float top = s.largest[m][half];
+#pragma unroll
+			for (int n = 0; n < N / 8; n++)
+				top = fmaxf(top, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
+			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+			float shift = top * factor, down = exp2_fast(s.largest[m][half] * factor - shift);
+			float sum = s.total[m][half] * down;
+#pragma unroll
+			for (int n = 0; n < N / 8; n++)
+#pragma unroll
+				for (int e = 2 * half; e < 2 * half + 2; e++) {
+					scores[m][n][e] = exp2_fast(fmaf(scores[m][n][e], factor, -shift));
+					sum += scores[m][n][e];
+				}
+#pragma unroll
+			for (int c = 0; c < D / 8; c++) {
+				sums[m][c][2 * half] *= down;
+				sums[m][c][2 * half + 1] *= down;
+			}
+			s.largest[m][half] = top;
+			s.total[m][half] = sum;
+		}
+}
