@@ -263,12 +263,11 @@ func (m *Memory) load(module *Module) map[string]uint64 {
 	return at
 }
 
-// setBytes doubles what is set until p is full: copies run far faster than a byte loop.
+// setBytes sets all of p to v, by copies that double.
 func setBytes(p []byte, v byte) {
-	if len(p) == 0 {
-		return
+	if len(p) > 0 {
+		p[0] = v
 	}
-	p[0] = v
 	for n := 1; n < len(p); n *= 2 {
 		copy(p[n:], p[:n])
 	}

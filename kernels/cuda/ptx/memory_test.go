@@ -41,7 +41,7 @@ func TestARunningKernelsAllocationsStayAsTheyWere(t *testing.T) {
 	mem := NewMemory()
 	first := reserve(t, mem, 16)
 	reserve(t, mem, 16)
-	reserve(t, mem, 16) // three: an array with room for a fourth
+	reserve(t, mem, 16)      // three: an array with room for a fourth
 	seen := *mem.live.Load() // as Run takes it
 	before := slices.Clone(seen)
 	reserve(t, mem, 16)
