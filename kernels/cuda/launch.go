@@ -121,4 +121,5 @@ func (w *workspace) reserve(b *Backend, n int64) driver.Ptr {
 func (w *workspace) free(b *Backend) {
 	b.note(b.context.Free(w.address))
 	*w = workspace{}
+	b.moved++
 }
