@@ -110,8 +110,8 @@ func (s step) run(k int) (ptx.Counts, []uint16, error) {
 	}
 	var args driver.Args
 	args.Ptr(at[0]).Ptr(at[1]).Ptr(at[2])
-	if s.name == last { // struct Product: bias, sizes, strides, k of a part, flags
-		args.Ptr(0).Int32(tile).Int32(tile).Int32(k).Int32(tile).Int32(k).Int32(k).Int32(k).Int32(0)
+	if s.name == last { // struct Product: bias, activation, sizes, strides, k of a part, flags, …
+		args.Ptr(0).Ptr(0).Int32(tile).Int32(tile).Int32(k).Int32(tile).Int32(k).Int32(k).Int32(k).Int32(0).Int32(0).Int32(0)
 	} else {
 		args.Int32(tile).Int32(k)
 	}

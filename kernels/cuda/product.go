@@ -56,6 +56,8 @@ func (l layout) shape(out, left, right matrix) (m, n, k int) {
 type epilogue struct {
 	bias       driver.Ptr // (N) of the activation type, or 0
 	accumulate bool       // out += instead of out =
+	activation matrix     // gelu(out) of the activation type, rowsByRows only; at 0 for none
+	gelu       kernels.GELUKind
 }
 
 // tile is a kernel variant of src/gemm_bf16.cu or src/gemm_f32.cu.
@@ -172,9 +174,9 @@ func (b *Backend) launchProduct(t tile, parts, perPart int, l layout, out, left,
 		Grid: [3]int{t.blocks(m, n), 1, parts}, Block: [3]int{t.threads, 1, 1}, SharedBytes: t.sharedBytes,
 	}
 	name := kernel{file: "gemm" + suffix(b.activation), name: layoutNames[l] + "_" + t.name}
-	b.launch(name, g, b.args.Reset().Ptr(out.at).Ptr(left.at).Ptr(right.at).Ptr(e.bias).
+	b.launch(name, g, b.args.Reset().Ptr(out.at).Ptr(left.at).Ptr(right.at).Ptr(e.bias).Ptr(e.activation.at).
 		Int32(m).Int32(n).Int32(k).Int32(out.stride).Int32(left.stride).Int32(right.stride).
-		Int32(perPart).Int32(flags))
+		Int32(perPart).Int32(flags).Int32(e.activation.stride).Int32(flag(e.gelu == kernels.GELUErf)))
 }
 
 // addParts queues out += the partial results, in order.

@@ -12,18 +12,6 @@
 #pragma once
 #include "product_epilogue.cuh"
 
-// Product is an entry point's one argument; the host lays it out as C does.
-struct Product {
-	void *out;         // (M, N) of T or float
-	const void *left;  // (M, K) or (K, M) of T
-	const void *right; // (N, K) or (K, N) of T
-	const void *bias;  // (N) of T, or 0
-	int m, n, k;
-	int out_stride, left_stride, right_stride;
-	int k_per_part; // block z multiplies k in [z·k_per_part, (z+1)·k_per_part) and writes matrix z of out
-	int flags;      // product_accumulate, product_float_out
-};
-
 __device__ inline unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
 
 // opaque hides how an address was made. Constants that are then added to it become part of
@@ -130,8 +118,8 @@ __device__ inline int turned(int r, int column, int columns) { return r * column
 
 // store_sums passes the sums through shared memory, so that a warp stores whole stretches of
 // rows: one row of warps after the other, all threads taking part in the stores.
-template <class Math, typename T>
-__device__ void store_sums(const Math &math, Epilogue<T> &epilogue, float *shared, int first_row, int first_column) {
+template <class Math, class E>
+__device__ void store_sums(const Math &math, E &epilogue, float *shared, int first_row, int first_column) {
 	const int height = Math::rows / Math::warps_down;
 	static_assert(height * Math::columns * 4 <= Math::stages * (Math::Left::bytes + Math::Right::bytes), "the stages are reused");
 	const int row_step = Math::threads * 4 / Math::columns;
@@ -154,7 +142,7 @@ __device__ void store_sums(const Math &math, Epilogue<T> &epilogue, float *share
 // copies of all threads have landed, and all warps have left the stage that is filled next.
 // Tiles beyond the last are zeros, so that neither start nor end is a special case.
 // Launch: (⌈M/rows⌉·⌈N/columns⌉, 1, parts) × Math::threads; Math::shared_bytes
-template <class Math, bool ALIGNED> __device__ void product_tile(const Product &p) {
+template <class Math, bool ALIGNED, bool ACTIVATES> __device__ void product_tile(const Product &p) {
 	extern __shared__ __align__(128) unsigned char shared[];
 	const int stage_bytes = Math::Left::bytes + Math::Right::bytes;
 	int first_row, first_column;
@@ -194,6 +182,6 @@ template <class Math, bool ALIGNED> __device__ void product_tile(const Product &
 	await_copies<0>();
 	__syncthreads();
 
-	Epilogue<typename Math::Left::element> epilogue(p.out, p.bias, p.m, p.n, p.out_stride, p.flags);
+	Epilogue<typename Math::Left::element, ACTIVATES> epilogue(p);
 	store_sums(math, epilogue, (float *)shared, first_row, first_column);
 }

@@ -24,6 +24,7 @@ template <int SPAN, bool K_INNER> struct FloatTile {
 template <int ROWS, int COLUMNS, int HIGH, int WIDE, int STAGES, bool LEFT_K_INNER, bool RIGHT_K_INNER> struct FloatMath {
 	typedef FloatTile<ROWS, LEFT_K_INNER> Left;
 	typedef FloatTile<COLUMNS, RIGHT_K_INNER> Right;
+	static const bool rows_by_rows = LEFT_K_INNER && RIGHT_K_INNER;
 	static const int rows = ROWS, columns = COLUMNS, stages = STAGES, steps = Left::depth;
 	static const int warps_down = ROWS / (16 * HIGH), warps_across = COLUMNS / (32 * WIDE);
 	static const int threads = 32 * warps_down * warps_across;

@@ -67,6 +67,7 @@ template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int STAGES, bo
 struct BrainMath {
 	typedef BrainTile<ROWS, LEFT_K_INNER> Left;
 	typedef BrainTile<COLUMNS, RIGHT_K_INNER> Right;
+	static const bool rows_by_rows = LEFT_K_INNER && RIGHT_K_INNER;
 	static const int rows = ROWS, columns = COLUMNS, stages = STAGES, steps = Left::depth / 16;
 	static const int warps_down = ROWS / WARP_ROWS, warps_across = COLUMNS / WARP_COLUMNS;
 	static const int threads = 32 * warps_down * warps_across;
