@@ -58,7 +58,7 @@ func (d *decoder) address(o *operand, sp space) access {
 		d.out.site = d.b.kernel.sites
 		d.b.kernel.sites++
 	}
-	if o.kind != opAddress {
+	if o.kind != opAddress || len(o.elems) != 1 {
 		d.errorf("an address in brackets is missing")
 		return a
 	}
@@ -219,6 +219,9 @@ func decodeCopyAsync(d *decoder) exec {
 		d.errorf("only cp.async is in the subset")
 		return nil
 	}
+	if d.flag("bulk") {
+		return d.copyBulk()
+	}
 	switch d.take("commit_group", "wait_group", "wait_all", "ca", "cg") {
 	case "commit_group":
 		d.want(0)
@@ -305,6 +308,9 @@ func decodePolicy(d *decoder) exec {
 // decodeFence decodes membar and fence: nothing to do, for a warp's accesses take
 // place in order here. They do not order warps against each other (see sharedWord).
 func decodeFence(d *decoder) exec {
+	if d.flag("mbarrier_init") && !d.flag("release") {
+		d.errorf(".release is missing")
+	}
 	proxy := d.flag("proxy") && d.take("alias", "async", "async.global", "async.shared::cta") != ""
 	if proxy {
 		d.take("global", "shared::cta", "shared::cluster")

@@ -16,6 +16,7 @@ const (
 	opTrap                   // trap
 	opBarrier                // bar.sync and its kin: run, then wait for the block
 	opYield                  // nanosleep: run another warp first
+	opPoll                   // a wait on an mbarrier: run, then another warp if it is in vain
 )
 
 // instr is a decoded instruction.
@@ -80,6 +81,7 @@ type warp struct {
 	known   [32]uint32 // latest clock of each warp that a barrier told this one
 	floor   uint32     // the least of known
 	waiting *barrier   // nil: runnable
+	polled  bool       // its last wait on an mbarrier was in vain
 }
 
 // status says why a warp stopped running.
@@ -103,7 +105,7 @@ func (w *warp) reset(all uint32) {
 	w.stack = append(w.stack[:0], path{0, noReconvergence, all})
 	w.all, w.live = all, all
 	w.steps, w.fault, w.waiting = 0, nil, nil
-	w.carry = carries{}
+	w.carry, w.polled = carries{}, false
 	w.clock, w.floor = 1, 0
 	w.known = [32]uint32{}
 	w.known[w.id] = ^uint32(0)
@@ -210,7 +212,16 @@ func (w *warp) control(in *instr, m, mask uint32) (s status, stop bool) {
 		if w.waiting != nil {
 			return statusWaits, true
 		}
+	case opPoll:
+		w.polled = false
+		if in.run(w, m); w.fault != nil {
+			return statusFault, true
+		}
+		if w.polled {
+			return statusYields, true
+		}
 	case opYield:
+		w.blk.events++
 		return statusYields, true
 	}
 	return statusDone, false
