@@ -25,6 +25,7 @@ type block struct {
 	clock       uint32              // the latest that any warp has; see sharedWord
 	tallies     []tally
 	matrices    matrices
+	tiles       wgmmaTiles
 }
 
 // barrier is one of the sixteen named barriers of a block.

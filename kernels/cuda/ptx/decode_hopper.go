@@ -6,6 +6,7 @@ func hopperRules() map[string]rule {
 		"mbarrier":   {KindBarrier, decodeMbarrier},
 		"elect":      {KindCollective, decodeElect},
 		"setmaxnreg": {KindControl, decodeSetMaxRegisters},
+		"wgmma":      {KindMatrix, decodeWgmma},
 	}
 }
 

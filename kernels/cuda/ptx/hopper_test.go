@@ -26,7 +26,7 @@ const waitParity = `
 	@!%p7 bra wait;
 `
 
-// runHopper copies 4096 bytes of results back.
+// runHopper copies the 16384 bytes of results back.
 func runHopper(t *testing.T, body string, threads int, m TensorMap, mem *Memory) ([]byte, error) {
 	t.Helper()
 	module, err := Load("hopper", hopperKernel(body))
@@ -34,13 +34,13 @@ func runHopper(t *testing.T, body string, threads int, m TensorMap, mem *Memory)
 	k := kernelOf(t, module, "k")
 	encoded, err := EncodeTensorMap(m)
 	require.NoError(t, err)
-	out := reserve(t, mem, 4096)
-	require.NoError(t, mem.Fill(out, 4096, 0))
+	out := reserve(t, mem, 16384)
+	require.NoError(t, mem.Fill(out, 16384, 0))
 	_, err = Run(mem, Launch{Kernel: k, Block: [3]int{threads}, Args: arguments(t, k, out, encoded), Budget: 1 << 16})
 	if err != nil {
 		return nil, err
 	}
-	got := make([]byte, 4096)
+	got := make([]byte, 16384)
 	require.NoError(t, mem.Read(out, got))
 	return got, nil
 }
@@ -97,14 +97,19 @@ func TestTensorCopyPutsEveryElementInItsSwizzledPlace(t *testing.T) {
 	}
 }
 
+// loadBytes copies 1024 bytes from a hexadecimal address.
+func loadBytes(address string) string {
+	return `
+	mov.u64 %d5, 0x` + address + `; cvta.to.global.u64 %d5, %d5;
+	@%only mbarrier.arrive.expect_tx.shared::cta.b64 _, [%bar], 1024;
+	@%only cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s], [%d5], 1024, [%bar];
+`
+}
+
 func TestPlainBulkCopyLandsWithItsPhase(t *testing.T) {
 	mem := NewMemory()
 	m := matrixOf(t, mem, 8, 64, 0, 64, 8)
-	got, err := runHopper(t, `
-	mov.u64 %d5, `+"0x"+hex(m.Address)+`; cvta.to.global.u64 %d5, %d5;
-	@%only mbarrier.arrive.expect_tx.shared::cta.b64 _, [%bar], 1024;
-	@%only cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%s], [%d5], 1024, [%bar];
-`+waitParity+copyShared, 32, m, mem)
+	got, err := runHopper(t, loadBytes(hex(m.Address))+waitParity+copyShared, 32, m, mem)
 	require.NoError(t, err)
 	for i := range 512 {
 		require.Equal(t, uint16(100*(i/64)+i%64), binary.LittleEndian.Uint16(got[2*i:]))
@@ -120,9 +125,8 @@ func hex(v uint64) string {
 	return string(b)
 }
 
-// TestMbarrierOrdersWarps passes a word from warp 0 to warp 1 and back.
-func TestMbarrierOrdersWarps(t *testing.T) {
-	const pass = `
+// passWord is a kernel of two warps: the first writes, the second comes out at its end.
+const passWord = `
 	setp.lt.u32 %p1, %lane, 32;
 	@!%p1 bra second;
 	mad.lo.u32 %r9, %lane, 4, %s; add.u32 %r1, %lane, 7; st.shared.u32 [%r9], %r1;
@@ -131,19 +135,26 @@ func TestMbarrierOrdersWarps(t *testing.T) {
 	ret;
 	second:
 `
-	const read = `
+
+// readWord reads what passWord wrote.
+const readWord = `
 	and.b32 %r8, %lane, 31; mad.lo.u32 %r9, %r8, 4, %s; ld.shared.u32 %r1, [%r9];
 	mul.wide.u32 %d1, %r8, 4; add.s64 %address, %address, %d1; st.global.u32 [%address], %r1;`
+
+// TestMbarrierOrdersWarps passes a word from warp 0 to warp 1.
+func TestMbarrierOrdersWarps(t *testing.T) {
 	mem := NewMemory()
 	m := matrixOf(t, mem, 8, 64, 0, 64, 8)
-	got, err := runHopper(t, pass+waitParity+read, 64, m, mem)
+	got, err := runHopper(t, passWord+waitParity+readWord, 64, m, mem)
 	require.NoError(t, err)
 	for l := range 32 {
 		require.Equal(t, uint32(l+7), binary.LittleEndian.Uint32(got[4*l:]))
 	}
-	_, err = runHopper(t, pass+"nanosleep.u32 1;"+read, 64, m, mem)
+	_, err = runHopper(t, passWord+"nanosleep.u32 1;"+readWord, 64, m, mem)
 	require.ErrorIs(t, err, ErrRace)
 }
+
+const electAndTrap = "setmaxnreg.inc.sync.aligned.u32 232; elect.sync %r1|%p1, -1; @%p1 trap;"
 
 // TestHopperMisuseIsFound holds one kernel for each fault.
 func TestHopperMisuseIsFound(t *testing.T) {
@@ -160,7 +171,7 @@ func TestHopperMisuseIsFound(t *testing.T) {
 		{"tile behind shared memory", "add.u32 %s, %s, 16384;" + loadTile, ErrBounds},
 		{"no tensor map", "add.u64 %map, %map, -64;" + loadTile, ErrBounds},
 		{"written while in flight", loadTile + "@%only st.shared.u32 [%s], 1;", ErrAsync},
-		{"registers", "setmaxnreg.inc.sync.aligned.u32 232; elect.sync %r1|%p1, -1; @%p1 trap;", ErrTrap},
+		{"registers", electAndTrap, ErrTrap},
 	} {
 		mem := NewMemory()
 		m := matrixOf(t, mem, 8, 64, 128, 64, 8)

@@ -77,6 +77,7 @@ type warp struct {
 
 	local   localMemory
 	async   asyncCopies
+	wgmma   wgmmaState
 	clock   uint32     // see sharedWord
 	known   [32]uint32 // latest clock of each warp that a barrier told this one
 	floor   uint32     // the least of known
@@ -111,6 +112,7 @@ func (w *warp) reset(all uint32) {
 	w.known[w.id] = ^uint32(0)
 	w.local.reset()
 	w.async.reset()
+	w.wgmma.reset()
 }
 
 // timeSlice is how many instructions a warp may run before another has its turn,
@@ -318,5 +320,9 @@ func (w *warp) fail(kind error, m uint32, format string, args ...any) {
 }
 
 func (w *warp) failUninitialized(m uint32) {
+	if len(w.wgmma.open)+len(w.wgmma.groups) > 0 {
+		w.fail(ErrAsync, m, "an operand register was never written in lanes %#08x, or is the accumulator of a wgmma whose wgmma.wait_group was not executed", m)
+		return
+	}
 	w.fail(ErrUninitialized, m, "an operand register was never written in lanes %#08x", m)
 }
