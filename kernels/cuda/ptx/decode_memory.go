@@ -94,6 +94,8 @@ func (d *decoder) address(o *operand, sp space) access {
 			a.base = d.b.symbol(p.name, 0)
 		} else {
 			a.base = d.b.constant(class64, uint64(p.offset))
+			a.fixedAt = int(p.offset + a.offset)
+			a.fixed = a.space == spaceParam && a.fixedAt >= 0
 		}
 	default:
 		d.errorf("the address is no register and no variable")
@@ -143,6 +145,7 @@ func (d *decoder) loadStore(write bool) exec {
 	} else if values[0].kind == opVector && len(values[0].elems) == 1 {
 		values = values[0].elems
 	}
+	a.fixed = a.fixed && !write && a.fixedAt%a.total() == 0
 	if a.total() > 16 {
 		d.errorf("%d bytes in one access, at most 16", a.total())
 	}
