@@ -196,3 +196,17 @@ func trainOver(t *testing.T, d driver.Driver, dir string) (string, error) {
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }
+
+// TestRehearsalKnowsTheDeviceMemoryOfTheRun, to within 5 %.
+func TestRehearsalKnowsTheDeviceMemoryOfTheRun(t *testing.T) {
+	o := deviceOptions()
+	rehearsed, err := NewTrainer(tinyStudent(t, onEmu(t, kernels.BFloat16), tinyConfigs()["gpt2"]), randomExamples(12, 3), nil, o, Hooks{})
+	require.NoError(t, err)
+	estimate, err := rehearsed.Rehearse(context.Background())
+	rehearsed.Close()
+	require.NoError(t, err)
+	k := onEmu(t, kernels.BFloat16)
+	trained := trainOn(t, k, "gpt2", "", o, 0)
+	require.Equal(t, k.Peak(), trained.result().PeakMemoryBytes)
+	require.InEpsilon(t, k.Peak(), estimate.PeakBytes, 0.05)
+}
