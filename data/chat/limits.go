@@ -24,6 +24,7 @@ const (
 	maxTagBytes    = 2048 // of one tag, strings aside: bounds how deep an expression can be
 	maxNesting     = 100  // blocks in blocks
 	maxDepth       = 100  // macros calling macros, and loops in them
+	maxListed      = 10_000
 	maxNumber      = 9999 // of what widths and repetitions may be
 	maxRendering   = 10 * time.Second
 	maxFiltered    = 1 << 30 // bytes that filters and methods make in one rendering
@@ -218,8 +219,27 @@ func (g *guardedSet) Execute(r *exec.Renderer, block *nodes.ControlStructureBloc
 	if err := g.SetControlStructure.Execute(r, block); err != nil || g.target == nil {
 		return err
 	}
-	value, _ := r.Environment.Context.Get(g.target.Val)
-	return budgetOf(r.Environment.Context).length(weight(exec.ToValue(value)))
+	stored, _ := r.Environment.Context.Get(g.target.Val)
+	value, b := exec.ToValue(stored), budgetOf(r.Environment.Context)
+	longest := listed(value)
+	if value.IsDict() { // a namespace's variables
+		value.Iterate(func(_, _ int, _, item *exec.Value) bool {
+			longest = max(longest, listed(item))
+			return true
+		}, func() {})
+	}
+	if longest > maxListed {
+		return b.exceed("it makes a list of %d values, %d are allowed", longest, maxListed)
+	}
+	return b.length(weight(value))
+}
+
+// listed is the number of values in a list, 0 for what is none.
+func listed(v *exec.Value) int {
+	if v == nil || !v.IsList() {
+		return 0
+	}
+	return v.Len()
 }
 
 // weight is the bytes of a text, or of the texts and the number of values in a list or dictionary.

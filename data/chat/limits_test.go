@@ -40,7 +40,7 @@ func TestDangerousTemplatesAreRefused(t *testing.T) {
 		"repeated text by a variable":   {"{% set n = 100000 %}{{ 'x' * n }}", ErrLimit, "multiplies"},
 		"repeated text by two numbers":  {"{{ 'x' * 999 * 999 * 999 }}", ErrLimit, "multiplies"},
 		"doubled text":                  {"{% set ns = namespace(s='x') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}", ErrLimit, "makes a text"},
-		"doubled list":                  {"{% set ns = namespace(l=[1]) %}{% for i in range(100) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", ErrLimit, ""},
+		"doubled list":                  {"{% set ns = namespace(l=[1]) %}{% for i in range(100) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", ErrLimit, "makes a list"},
 		"text that multiplies":          {"{% set ns = namespace(s='xxxx') %}{% for i in range(100) %}{% set ns.s = ns.s | replace('x', ns.s) %}{% endfor %}", ErrLimit, "makes a text"},
 		"text that multiplies itself":   {"{% set ns = namespace(s='xxxx') %}{% for i in range(100) %}{% set ns.s = ns.s.replace('x', ns.s) %}{% endfor %}", nil, ""},
 		"joined texts":                  {"{% set s = ' ' | center(9999) %}{{ range(100000) | join(s) }}", ErrLimit, "makes a text"},
@@ -55,7 +55,10 @@ func TestDangerousTemplatesAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			template, err := Parse(c.source, nil)
 			if err == nil {
-				template.patience = time.Second
+				template.patience = time.Minute
+				if strings.Contains(c.says, "renders for") {
+					template.patience = time.Second / 10
+				}
 				_, err = template.Render([]Message{{Role: "user", Content: "a"}}, false)
 			}
 			require.Error(t, err)
