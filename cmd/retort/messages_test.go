@@ -122,7 +122,7 @@ func TestFullStandardOutputFails(t *testing.T) {
 	model, rows := tinyFolder(t), writeFile(t, "rows.jsonl", goodRows)
 	for _, args := range [][]string{
 		{"score", "--model_name_or_path", model, "--dataset", rows}, {"score", "--json", "--model_name_or_path", model, "--dataset", rows},
-		{"check", "--dataset", rows}, {"check", "--help"}, {"doctor"}, {"generate", "--model_name_or_path", model, "--prompt", "a", "--max_new_tokens", "1"},
+		{"check", "--dataset", rows}, {"check", "--help"}, {"doctor"}, {"help"}, {"--version"}, {"generate", "--model_name_or_path", model, "--prompt", "a", "--max_new_tokens", "1"},
 	} {
 		cmd := program(t, args...)
 		cmd.Stdout = full
