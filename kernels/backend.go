@@ -70,6 +70,8 @@ type Memory interface {
 	Free(t Tensor)
 	// InUse is the number of bytes allocated now, by purpose.
 	InUse() map[Purpose]int64
+	// Peak is the most memory that was in use at once, in bytes; on the CPU, of the process.
+	Peak() int64
 	// Available is how many bytes could still be allocated; known is false where the
 	// system does not say.
 	Available() (bytes int64, known bool)
