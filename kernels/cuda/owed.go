@@ -12,7 +12,6 @@ var Owed = []string{"HeadCrossEntropy", "Sample"}
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
 
-
 // HeadCrossEntropy is owed.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	owed("HeadCrossEntropy")

@@ -47,11 +47,11 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 
 	// The queries come by way of what will be the second pair of tiles.
 	load_tile<query_rows, D>(tiles + pair, q, t.first, t.length, q_stride, aligned);
-	commit_copies();
+	close_copies();
 	load_tile<key_rows, D>(tiles, k, 0, t.length, k_stride, aligned);
 	load_tile<key_rows, D>(tiles + size, v, 0, t.length, v_stride, aligned);
-	commit_copies();
-	wait_copies<1>();
+	close_copies();
+	await_copies<1>();
 	__syncthreads();
 	Fragment queries[M][D / 16];
 	float sums[M][D / 8][4] = {};
@@ -66,13 +66,13 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 	const float factor = scale * log2e;
 	int end = min(t.first + query_rows, t.length);
 	for (int from = 0, stage = 0; from < end; from += key_rows, stage ^= 1) {
-		wait_copies<0>();
+		await_copies<0>();
 		__syncthreads(); // these keys are there for all, and nobody reads those before them any more
 		if (from + key_rows < end) {
 			bf16 *next = tiles + (stage ^ 1) * pair;
 			load_tile<key_rows, D>(next, k, from + key_rows, t.length, k_stride, aligned);
 			load_tile<key_rows, D>(next + size, v, from + key_rows, t.length, v_stride, aligned);
-			commit_copies();
+			close_copies();
 		}
 		if (first >= t.length || from >= first + 16 * M) continue;
 		const bf16 *keys = tiles + stage * pair, *values = keys + size;

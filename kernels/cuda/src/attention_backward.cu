@@ -65,7 +65,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 		bf16 *to = moving + step % 2 * pair;
 		load_tile<R, D>(to, q + head * D, from, t.length, q_stride, aligned);
 		load_tile<R, D>(to + R * D, dout + head * D, from, t.length, dout_stride, aligned);
-		commit_copies();
+		close_copies();
 		bool inside = threadIdx.x < R && i < t.length; // a query that is not there has p = 0
 		next_lse = inside ? lse[(long long)i * heads + head] * log2e : infinity();
 		next_delta = inside ? delta[(long long)i * heads + head] : 0;
@@ -77,7 +77,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 	};
 	load_tile<64, D>(tiles, k, t.first, t.length, k_stride, aligned);
 	load_tile<64, D>(tiles + size, v, t.first, t.length, v_stride, aligned);
-	commit_copies();
+	close_copies();
 	fetch(0);
 	put_down(0);
 	Fragment keys[1][D / 16], values[1][D / 16];
@@ -89,7 +89,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 		}
 	};
 	if (RESIDENT) {
-		wait_copies<1>();
+		await_copies<1>();
 		__syncthreads();
 		read_own();
 	}
@@ -97,7 +97,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 	float dkey[1][D / 8][4] = {}, dvalue[1][D / 8][4] = {};
 	const float factor = scale * log2e;
 	for (int step = 0; step < steps; step++) {
-		wait_copies<0>();
+		await_copies<0>();
 		__syncthreads(); // this step's queries are there for all, and nobody reads those before them any more
 		if (step + 1 < steps) fetch(step + 1);
 		const bf16 *queries = moving + step % 2 * pair, *douts = queries + R * D;
@@ -150,7 +150,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 	load_tile<query_rows, D>(tiles, row(q, t.start, q_stride) + head * D, t.first, t.length, q_stride, aligned);
 	load_tile<query_rows, D>(tiles + query_rows * D, row(dout, t.start, dout_stride) + head * D, t.first, t.length,
 	                         dout_stride, aligned);
-	commit_copies();
+	close_copies();
 	float lse2[M][2], deltas[M][2];
 #pragma unroll
 	for (int m = 0; m < M; m++)
@@ -161,7 +161,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 			lse2[m][half] = i < t.length ? lse[at] * log2e : infinity();
 			deltas[m][half] = i < t.length ? delta[at] : 0;
 		}
-	wait_copies<0>();
+	await_copies<0>();
 	__syncthreads();
 	Fragment queries[M][D / 16], douts[M][D / 16];
 #pragma unroll
@@ -175,7 +175,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 	auto fetch = [&](int from, int stage) {
 		load_tile<64, D>(tiles + stage * pair, k, from, t.length, k_stride, aligned);
 		load_tile<64, D>(tiles + stage * pair + size, v, from, t.length, v_stride, aligned);
-		commit_copies();
+		close_copies();
 	};
 	fetch(0, 0);
 
@@ -183,7 +183,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 	const float factor = scale * log2e;
 	int end = min(t.first + query_rows, t.length);
 	for (int from = 0, stage = 0; from < end; from += 64, stage ^= 1) {
-		wait_copies<0>();
+		await_copies<0>();
 		__syncthreads(); // these keys are there for all, and nobody reads those before them any more
 		if (from + 64 < end) fetch(from + 64, stage ^ 1);
 		const bf16 *keys = tiles + stage * pair, *values = keys + size;

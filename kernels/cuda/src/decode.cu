@@ -56,8 +56,8 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 	for (int from = blockIdx.z * span_rows; from < n; from += parts * span_rows) {
 		load_tile<span_rows, D>(keys, kc, from, n, k_stride, aligned);
 		load_tile<span_rows, D>(values, vc, from, n, v_stride, aligned);
-		commit_copies();
-		wait_copies<0>();
+		close_copies();
+		await_copies<0>();
 		__syncthreads();
 		if (from + own < n) {
 			Fragment a[1][D / 16];
