@@ -50,6 +50,7 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 	load_tile<16, D>(queries, row(q, blockIdx.x, q_stride) + work.head * D, 0, work.lines, D, aligned);
 	kc = row(kc, work.first, k_stride) + work.kv * D;
 	vc = row(vc, work.first, v_stride) + work.kv * D;
+	const Pointer<D> rows = by_rows<D>(), columns = by_columns<D>();
 	const float factor = scale * log2e;
 	float sums[1][D / 8][4] = {};
 	Softmax<1> s = {{{-infinity(), -infinity()}}, {}};
@@ -62,16 +63,16 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 		if (from + own < n) {
 			Fragment a[1][D / 16];
 #pragma unroll
-			for (int c = 0; c < D / 16; c++) fragment<D>(a[0][c], queries, 0, 2 * c);
+			for (int c = 0; c < D / 16; c++) rows.read(a[0][c], queries, 0, 2 * c, false);
 			float scores[1][2][4] = {};
-			add_products<D, 1, 16>(scores, a, keys, own);
+			add_products<D, 1, 16>(scores, a, columns, keys, own);
 #pragma unroll
 			for (int c = 0; c < 2; c++)
 #pragma unroll
 				for (int e = 0; e < 4; e++)
 					if (from + own + column(c, e) >= n) scores[0][c][e] = -infinity();
 			exponentiate<D, 1, 16>(scores, sums, s, factor);
-			add_weighted<D, 1, 16>(sums, scores, values, own);
+			add_weighted<D, 1, 16>(sums, scores, rows, values, own);
 		}
 		__syncthreads();
 	}
