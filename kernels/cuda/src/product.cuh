@@ -11,8 +11,7 @@
 // through k alike: a row of the result has the same bits whatever tile it lies in.
 #pragma once
 #include "product_epilogue.cuh"
-
-__device__ inline unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
+#include "tensor.cuh"
 
 // opaque hides how an address was made. Constants that are then added to it become part of
 // the instructions that use it; the compiler would rather compute each address anew.
@@ -25,23 +24,7 @@ template <typename T> __device__ inline T *opaque(T *p) {
 	return p;
 }
 
-__device__ inline void close_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
-
-// await_copies waits until at most PENDING groups of the thread's copies are under way.
-template <int PENDING> __device__ inline void await_copies() {
-	asm volatile("cp.async.wait_group %0;\n" ::"n"(PENDING) : "memory");
-}
-
-// copy_async starts the copy of BYTES to shared memory; those beyond the first `valid` become
-// zeros and are not read.
-template <int BYTES> __device__ inline void copy_async(unsigned to, const void *from, int valid) {
-	if (BYTES == 16)
-		asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from), "r"(valid) : "memory");
-	else
-		asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(to), "l"(from), "r"(valid) : "memory");
-}
-
-// copy_by_element does the same for 16 bytes of bf16 at any address, at once.
+// copy_by_element does what copy_async does for 16 bytes of bf16 at any address, at once.
 __device__ inline void copy_by_element(unsigned to, const void *from, int valid) {
 	const unsigned short *element = (const unsigned short *)from;
 	unsigned word[4] = {};

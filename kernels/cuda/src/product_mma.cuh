@@ -21,23 +21,6 @@ template <int SPAN, bool K_INNER> struct BrainTile {
 	}
 };
 
-__device__ inline void load_matrices(unsigned (&r)[4], unsigned at, bool transposed) {
-	if (transposed)
-		asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-		             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
-	else
-		asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-		             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
-}
-
-// mma adds a (16, 16) · b (16, 8) to c (16, 8).
-__device__ inline void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-	asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
-	    "%2, %3};\n"
-	    : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-	    : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
 // fragment_offset is where in its tile the lane's row of a fragment lies, for the 16 rows of
 // left or columns of right that begin at first, k from 0. An x4 of ldmatrix takes four 8×8
 // matrices, lanes 8j to 8j+7 pointing to the lines of the j-th: for left the second lies 8
