@@ -15,7 +15,9 @@ __device__ inline void load_four(float (&v)[4], const bf16 *p) {
 	v[0] = __uint_as_float(four.x << 16), v[1] = __uint_as_float(four.x & 0xffff0000u);
 	v[2] = __uint_as_float(four.y << 16), v[3] = __uint_as_float(four.y & 0xffff0000u);
 }
-__device__ inline void store_four(float *p, const float (&v)[4]) { *(float4 *)p = make_float4(v[0], v[1], v[2], v[3]); }
+__device__ inline void store_four(float *p, const float (&v)[4]) { // of a float4 the compiler makes four stores here
+	asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};\n" ::"l"(p), "f"(v[0]), "f"(v[1]), "f"(v[2]), "f"(v[3]) : "memory");
+}
 __device__ inline void store_four(bf16 *p, const float (&v)[4]) {
 	__nv_bfloat162 low = __floats2bfloat162_rn(v[0], v[1]), high = __floats2bfloat162_rn(v[2], v[3]);
 	*(uint2 *)p = make_uint2(*(unsigned *)&low, *(unsigned *)&high);
