@@ -59,7 +59,7 @@ func (b *Backend) NormBackward(dx, dw, db, dy, x, stats kernels.Tensor, p kernel
 		g := driver.Geometry{Grid: [3]int{ceil(n, 128), parts, 1}, Block: [3]int{32, 8, 1}}
 		b.launch(normParameters, g, b.args.Reset().Ptr(partials).Ptr(b.pointer(dy)).Ptr(b.pointer(x)).Ptr(b.pointer(stats)).
 			Int32(n).Int32(groups).Int32(count).Int32(dy.Stride).Int32(x.Stride))
-		b.launch(normParametersTotal, rowGrid(ceil(n, 256), 256), b.args.Reset().
+		b.launch(normParametersTotal, driver.Geometry{Grid: [3]int{ceil(n, 32), 1, 1}, Block: g.Block}, b.args.Reset().
 			Ptr(b.pointer(dw)).Ptr(b.pointer(db)).Ptr(partials).Int32(n).Int32(parts))
 	}
 	b.launch(normInput, normGeometry(count, n, 8*n), b.args.Reset().

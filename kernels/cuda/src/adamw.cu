@@ -64,7 +64,7 @@ __device__ void adamw_run(const Parameter *table, int count, const float *contro
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) adamw_##suffix(                                                 \
+	extern "C" __global__ void MEMORY_BOUND adamw_##suffix(                                                           \
 	    const Parameter *RESTRICT table, int count, const float *RESTRICT control,                                    \
 	    const float *RESTRICT corrections, float decay, float beta1, float one_minus_beta1, float beta2,              \
 	    float one_minus_beta2, float epsilon) {                                                                       \

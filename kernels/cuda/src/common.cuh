@@ -17,6 +17,10 @@ typedef __nv_bfloat16 bf16;
 
 #define INFINITY __int_as_float(0x7f800000) // as math.h, which NVRTC lacks
 
+// The bounds of a kernel that memory alone bounds, in blocks of 256 threads: at most 64
+// registers, so that half of a multiprocessor's threads or more are there to wait for memory.
+#define MEMORY_BOUND __launch_bounds__(256, 4)
+
 // An entry point sees no pointer twice as written and read, except where it says in place.
 #define RESTRICT __restrict__
 
@@ -47,23 +51,27 @@ template <int N, typename T> __device__ inline void store(T *p, const float (&v)
 // per_pack is how many elements 16 bytes hold.
 template <typename T> constexpr int per_pack = 16 / sizeof(T);
 
-// packed tells whether rows of width elements at these addresses are made of whole Packs
-// of N; an address of 0 is an absent row.
-template <int N, typename... T> __device__ inline bool packed(int width, const T *...rows) {
-	return width % N == 0 && (... && ((unsigned long long)rows % (N * sizeof(T)) == 0));
+// aligned tells whether Packs of N may begin at these addresses; 0 is an absent row's.
+template <int N, typename... T> __device__ inline bool aligned(const T *...rows) {
+	return (... && ((unsigned long long)rows % (N * sizeof(T)) == 0));
 }
 
 // Size carries a number of elements in its type.
 template <int n> struct Size { static constexpr int value = n; };
 
 // walk lets the threads of one row of the block take turns over a row's width elements:
-// body(Size<N>, c) handles the N elements from column c. Where the rows at these addresses
-// are not made of Packs it handles one element a time.
+// body(Size<N>, c) handles the N elements from column c. Where Packs may not begin at the
+// rows' addresses it handles the same elements in the same order one by one, so that the
+// bits of a sum do not depend on where a row lies; where N does not divide the width too.
 template <int N, typename Body, typename... T> __device__ inline void walk(int width, Body body, const T *...rows) {
-	if (packed<N>(width, rows...))
+	if (width % N != 0)
+		for (int c = threadIdx.x; c < width; c += blockDim.x) body(Size<1>{}, c);
+	else if (aligned<N>(rows...))
 		for (int c = threadIdx.x * N; c < width; c += blockDim.x * N) body(Size<N>{}, c);
 	else
-		for (int c = threadIdx.x; c < width; c += blockDim.x) body(Size<1>{}, c);
+		for (int c = threadIdx.x * N; c < width; c += blockDim.x * N)
+#pragma unroll 1
+			for (int k = 0; k < N; k++) body(Size<1>{}, c + k);
 }
 
 // row is the address of row i.

@@ -33,10 +33,10 @@ template <typename T> __device__ void fill_rows(T *RESTRICT dst, float value, in
 // dst = src, rounded to the nearest where the type is narrower.
 //   dst, src (rows, width)
 // Launch: by rows; none
-#define COPY(name, To, From)                                                                                  \
-	extern "C" __global__ void __launch_bounds__(256)                                                         \
-	    name(To *RESTRICT dst, const From *RESTRICT src, int rows, int width, int dst_stride, int src_stride) { \
-		copy_rows(dst, src, rows, width, dst_stride, src_stride);                                             \
+#define COPY(name, To, From)                                                                                          \
+	extern "C" __global__ void MEMORY_BOUND                                                                           \
+	    name(To *RESTRICT dst, const From *RESTRICT src, int rows, int width, int dst_stride, int src_stride) {       \
+		copy_rows(dst, src, rows, width, dst_stride, src_stride);                                                     \
 	}
 
 COPY(copy_f32, float, float)
@@ -47,10 +47,10 @@ COPY(cast_bf16_f32, float, bf16)
 // dst = value.
 //   dst (rows, width)
 // Launch: by rows; none
-#define FILL(name, T)                                                                                         \
-	extern "C" __global__ void __launch_bounds__(256)                                                         \
-	    name(T *RESTRICT dst, float value, int rows, int width, int dst_stride) {                             \
-		fill_rows(dst, value, rows, width, dst_stride);                                                       \
+#define FILL(name, T)                                                                                                 \
+	extern "C" __global__ void MEMORY_BOUND                                                                           \
+	    name(T *RESTRICT dst, float value, int rows, int width, int dst_stride) {                                     \
+		fill_rows(dst, value, rows, width, dst_stride);                                                               \
 	}
 
 FILL(fill_f32, float)

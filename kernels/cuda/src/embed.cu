@@ -55,12 +55,12 @@ __device__ void embed_backward_rows(float *RESTRICT dtable, const T *RESTRICT dx
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) embed_##suffix(                                                 \
+	extern "C" __global__ void MEMORY_BOUND embed_##suffix(                                                           \
 	    T *RESTRICT x, const T *RESTRICT table, const int *RESTRICT ids, const T *RESTRICT pos,                       \
 	    const int *RESTRICT positions, int tokens, int width, int x_stride, int table_stride, int pos_stride) {       \
 		embed_rows(x, table, ids, pos, positions, tokens, width, x_stride, table_stride, pos_stride);                 \
 	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) embed_backward_##suffix(                                        \
+	extern "C" __global__ void MEMORY_BOUND embed_backward_##suffix(                                                  \
 	    float *RESTRICT dtable, const T *RESTRICT dx, const int *RESTRICT ids, const int *RESTRICT starts,            \
 	    const int *RESTRICT order, int count, int width, int dtable_stride, int dx_stride) {                          \
 		embed_backward_rows(dtable, dx, ids, starts, order, count, width, dtable_stride, dx_stride);                  \

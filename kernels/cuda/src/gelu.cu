@@ -14,7 +14,7 @@
 __device__ inline float tanh_gate(float x, float *slope) {
 	const float root = 0.7978845608028654f; // √(2/π)
 	float c = fminf(fabsf(x), 12.f), square = c * c;
-	float e = expf(-2 * root * c * (1 + 0.044715f * square)), large = 1 / (1 + e), small = e * large;
+	float e = expf(-2 * root * c * (1 + 0.044715f * square)), large = __fdividef(1, 1 + e), small = e * large;
 	if (slope) *slope = large * small * 2 * root * (1 + 3 * 0.044715f * square);
 	return x < 0 ? small : large;
 }
@@ -74,12 +74,12 @@ __device__ void gelu_backward_rows(T *dpre, const T *dh, const T *RESTRICT pre, 
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) bias_gelu_##suffix(                                             \
+	extern "C" __global__ void MEMORY_BOUND bias_gelu_##suffix(                                                       \
 	    T *RESTRICT h, T *RESTRICT pre, const T *RESTRICT bias, int rows, int width, int h_stride, int pre_stride,    \
 	    int erf) {                                                                                                    \
 		bias_gelu_rows(h, pre, bias, rows, width, h_stride, pre_stride, erf);                                         \
 	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) gelu_backward_##suffix(                                         \
+	extern "C" __global__ void MEMORY_BOUND gelu_backward_##suffix(                                                   \
 	    T *dpre, const T *dh, const T *RESTRICT pre, int rows, int width, int dpre_stride, int dh_stride,             \
 	    int pre_stride, int erf) {                                                                                    \
 		gelu_backward_rows(dpre, dh, pre, rows, width, dpre_stride, dh_stride, pre_stride, erf);                      \

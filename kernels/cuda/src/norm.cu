@@ -172,25 +172,34 @@ __device__ void norm_parameter_parts(float *RESTRICT partials, const T *RESTRICT
                                      const float *RESTRICT stats, int n, int groups, int count, int dy_stride,
                                      int x_stride) {
 	int c = blockIdx.x * 32 * pack;
-	if (packed<pack>(n, dy, dy + dy_stride, x, x + x_stride))
+	if (n % pack == 0 && aligned<pack>(dy, dy + dy_stride, x, x + x_stride))
 		norm_parameter_part<pack>(partials, dy, x, stats, c + threadIdx.x * pack, n, groups, count, dy_stride, x_stride);
 	else
 		for (int k = 0; k < pack; k++)
 			norm_parameter_part<1>(partials, dy, x, stats, c + k * 32 + threadIdx.x, n, groups, count, dy_stride, x_stride);
 }
 
-// Adds the parts, in order, to the gradients that are wanted:
+// Adds the parts to the gradients that are wanted: the block's rows of threads take turns
+// and are added in order.
 // dw += Σ parts, db += Σ parts; either may be 0.
 //   dw, db (n)   partials (parts, 2, n)
-// Launch: ⌈n/256⌉ × 256; none
-extern "C" __global__ void __launch_bounds__(256)
+// Launch: ⌈n/32⌉ × (32, 8); none
+extern "C" __global__ void MEMORY_BOUND
     norm_parameters_total(float *RESTRICT dw, float *RESTRICT db, const float *RESTRICT partials, int n, int parts) {
-	int c = blockIdx.x * blockDim.x + threadIdx.x;
-	if (c >= n) return;
+	__shared__ float shared_w[8][32], shared_b[8][32];
+	int c = blockIdx.x * 32 + threadIdx.x;
 	float w = 0, b = 0;
-	for (int p = 0; p < parts; p++) {
+	for (int p = threadIdx.y; p < parts && c < n; p += 8) {
 		w += partials[2ll * p * n + c];
 		b += partials[(2ll * p + 1) * n + c];
+	}
+	shared_w[threadIdx.y][threadIdx.x] = w;
+	shared_b[threadIdx.y][threadIdx.x] = b;
+	__syncthreads();
+	if (threadIdx.y > 0 || c >= n) return;
+	for (int other = 1; other < 8; other++) {
+		w += shared_w[other][threadIdx.x];
+		b += shared_b[other][threadIdx.x];
 	}
 	if (dw) dw[c] += w;
 	if (db) db[c] += b;
@@ -198,20 +207,20 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) norm_##suffix(                                                  \
+	extern "C" __global__ void MEMORY_BOUND norm_##suffix(                                                            \
 	    T *RESTRICT y, float *RESTRICT stats, T *RESTRICT sum, const T *RESTRICT x, const T *RESTRICT delta,          \
 	    const T *RESTRICT weight, const T *RESTRICT bias, int count, int n, int groups, int y_stride, int sum_stride, \
 	    int x_stride, int delta_stride, float eps, int layer_norm) {                                                  \
 		norm_group(y, stats, sum, x, delta, weight, bias, count, n, groups, y_stride, sum_stride, x_stride,           \
 		           delta_stride, eps, layer_norm);                                                                    \
 	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) norm_input_##suffix(                                            \
+	extern "C" __global__ void MEMORY_BOUND norm_input_##suffix(                                                      \
 	    T *dx, const T *dy, const T *RESTRICT x, const float *RESTRICT stats, const T *RESTRICT weight, int count,    \
 	    int n, int groups, int dx_stride, int dy_stride, int x_stride, int layer_norm, int accumulate) {              \
 		norm_input_group(dx, dy, x, stats, weight, count, n, groups, dx_stride, dy_stride, x_stride, layer_norm,      \
 		                 accumulate);                                                                                 \
 	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) norm_parameters_##suffix(                                       \
+	extern "C" __global__ void MEMORY_BOUND norm_parameters_##suffix(                                                 \
 	    float *RESTRICT partials, const T *RESTRICT dy, const T *RESTRICT x, const float *RESTRICT stats, int n,      \
 	    int groups, int count, int dy_stride, int x_stride) {                                                         \
 		norm_parameter_parts(partials, dy, x, stats, n, groups, count, dy_stride, x_stride);                          \

@@ -40,7 +40,7 @@ __device__ void rotate_rows(T *x, const float *RESTRICT table, const int *RESTRI
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) rope_##suffix(                                                  \
+	extern "C" __global__ void MEMORY_BOUND rope_##suffix(                                                            \
 	    T *x, const float *RESTRICT table, const int *RESTRICT positions, int tokens, int columns, int size,          \
 	    int x_stride, int table_stride, int inverse) {                                                                \
 		rotate_rows(x, table, positions, tokens, columns, size, x_stride, table_stride, inverse);                     \

@@ -19,13 +19,13 @@ template <typename T> __device__ void move_row(T *RESTRICT dst, const T *RESTRIC
 //   dst (T, width)   src (count, width)   rows (count)
 // Launch: by rows; none
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) gather_rows_##suffix(                                           \
+	extern "C" __global__ void MEMORY_BOUND gather_rows_##suffix(                                                     \
 	    T *RESTRICT dst, const T *RESTRICT src, const int *RESTRICT rows, int count, int width, int dst_stride,       \
 	    int src_stride) {                                                                                             \
 		int i = own_row();                                                                                            \
 		if (i < count) move_row(row(dst, i, dst_stride), row(src, rows[i], src_stride), width);                       \
 	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) scatter_rows_##suffix(                                          \
+	extern "C" __global__ void MEMORY_BOUND scatter_rows_##suffix(                                                    \
 	    T *RESTRICT dst, const T *RESTRICT src, const int *RESTRICT rows, int count, int width, int dst_stride,       \
 	    int src_stride) {                                                                                             \
 		int i = own_row();                                                                                            \
