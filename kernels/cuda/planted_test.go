@@ -84,7 +84,7 @@ func TestPlantedBugsInTheMatrixProductAreFound(t *testing.T) {
 	const (
 		barrier = `\tbar\.sync \t0;\n`
 		wait    = `\tcp\.async\.wait_group 1;\n`
-		copies  = `(cp\.async\.(?:cg|ca)\.shared\.global \[%r\d+\], \[%rd\d+\], (?:16|4)), %r\d+;`
+		copies  = `(cp\.async\.(?:cg|ca)\.shared\.global(?:\.L2::128B)? \[%r\d+\], \[%rd\d+\], (?:16|4)), %r\d+;`
 	)
 	for _, c := range []struct {
 		name       string
