@@ -27,7 +27,7 @@ template <int M> __device__ inline void mask(float (&scores)[M][key_rows / 8][4]
 		for (int n = 0; n < key_rows / 8; n++)
 #pragma unroll
 			for (int e = 0; e < 4; e++)
-				if (n * 8 + e % 2 > seen + 16 * m + e / 2 * 8) scores[m][n][e] = -infinity();
+				if (n * 8 + e % 2 > seen + 16 * m + e / 2 * 8) scores[m][n][e] = -INFINITY;
 }
 
 // forward computes the block's tile of 64·M queries.
@@ -62,7 +62,7 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 	for (int m = 0; m < M; m++) {
 #pragma unroll
 		for (int c = 0; c < D / 16; c++) rows.read(queries[m][c], tiles + pair, own + 16 * m, 2 * c, false);
-		s.largest[m][0] = s.largest[m][1] = -infinity();
+		s.largest[m][0] = s.largest[m][1] = -INFINITY;
 	}
 
 	const float factor = scale * log2e;

@@ -13,7 +13,6 @@
 
 const int attention_threads = 128; // four warps, each with its own rows
 const float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
-__device__ inline float infinity() { return __int_as_float(0x7f800000); }
 
 // Tile is where the rows of a block lie: tokens [first, first + rows) of the document that
 // starts at token start and has length tokens; it may hold fewer.

@@ -36,7 +36,7 @@ __device__ inline void forward(T *RESTRICT o, float *RESTRICT lse, const T *REST
 	v = row(v, t.start, v_stride) + head / group * size;
 	load_rows(queries, row(q, t.start, q_stride) + head * size, t.first, t.length, q_stride, size);
 	float sums[4][any_slots] = {};
-	PlainSoftmax s = {{-infinity(), -infinity(), -infinity(), -infinity()}, {}};
+	PlainSoftmax s = {{-INFINITY, -INFINITY, -INFINITY, -INFINITY}, {}};
 	for (int from = 0; from <= t.first; from += any_rows) {
 		__syncthreads();
 		load_rows(keys, k, from, t.length, k_stride, size);
@@ -46,7 +46,7 @@ __device__ inline void forward(T *RESTRICT o, float *RESTRICT lse, const T *REST
 		dot_rows(score, queries, keys, size);
 		for (int half = 0; half < 2; half++)
 			scores[(i + 8 * half) * weights_stride + j] =
-			    from + j > t.first + i + 8 * half ? -infinity() : score[half] * scale;
+			    from + j > t.first + i + 8 * half ? -INFINITY : score[half] * scale;
 		__syncthreads();
 		exponentiate_rows(scores, sums, s);
 		weigh_rows(sums, scores, values, size);

@@ -67,7 +67,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 		load_tile<R, D>(to + R * D, dout + head * D, from, t.length, dout_stride, aligned);
 		close_copies();
 		bool inside = threadIdx.x < R && i < t.length; // a query that is not there has p = 0
-		next_lse = inside ? lse[(long long)i * heads + head] * log2e : infinity();
+		next_lse = inside ? lse[(long long)i * heads + head] * log2e : INFINITY;
 		next_delta = inside ? delta[(long long)i * heads + head] : 0;
 	};
 	auto put_down = [&](int step) {
@@ -160,7 +160,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 		for (int half = 0; half < 2; half++) {
 			int i = first + 16 * m + line(2 * half);
 			long long at = (long long)(t.start + i) * gridDim.y + head;
-			lse2[m][half] = i < t.length ? lse[at] * log2e : infinity();
+			lse2[m][half] = i < t.length ? lse[at] * log2e : INFINITY;
 			deltas[m][half] = i < t.length ? delta[at] : 0;
 		}
 	await_copies<0>();
