@@ -1,13 +1,13 @@
 // What the attention kernels for the tensor cores share: where a block's tile of tokens
-// lies, tiles of a head in shared memory, and the matrix instruction.
+// lies, tiles of a head in shared memory, the products of attention, and the softmax.
 //
 // Attention works on tiles of tokens of one document and one head, (rows, D) in bf16. The
 // tiles of a document start at its first token, so nothing that is computed depends on
 // what lies before or behind it.
 //
 // In shared memory a row is D/8 chunks of 16 bytes, whose places are exchanged in a pattern
-// of the row, so that the eight rows that ldmatrix reads at once, as the chunks that
-// neighbouring threads write, lie in eight different groups of banks.
+// of the row, so that the chunks of eight rows that ldmatrix reads at once lie in eight
+// different groups of banks, and so do those that neighbouring threads write.
 #pragma once
 #include "tensor.cuh"
 
