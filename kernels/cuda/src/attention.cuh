@@ -205,6 +205,19 @@ __device__ inline int column(int n, int e) { return n * 8 + threadIdx.x % 4 * 2 
 // line is the row of it.
 __device__ inline int line(int e) { return threadIdx.x % 32 / 4 + e / 2 * 8; }
 
+// hide_later hides from each row the columns after its own, row 0 being column own's.
+//   scores (16·M, N)
+template <int M, int N> __device__ inline void hide_later(float (&scores)[M][N / 8][4], int own) {
+	int seen = own + line(0) - column(0, 0); // the last column that this lane's first row sees
+#pragma unroll
+	for (int m = 0; m < M; m++)
+#pragma unroll
+		for (int n = 0; n < N / 8; n++)
+#pragma unroll
+			for (int e = 0; e < 4; e++)
+				if (n * 8 + e % 2 > seen + 16 * m + e / 2 * 8) scores[m][n][e] = -INFINITY;
+}
+
 // exp2_fast is 2^x within two units in the last place; very small results are 0.
 __device__ inline float exp2_fast(float x) {
 	float y;

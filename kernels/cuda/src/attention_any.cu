@@ -10,11 +10,12 @@
 template <typename T>
 __device__ inline void head_products(float *RESTRICT delta, const T *RESTRICT dout, const T *RESTRICT o, int tokens,
                                      int heads, int size, int dout_stride, int o_stride) {
-	long long i = blockIdx.x * 4ll + threadIdx.x / 32;
-	if (i >= (long long)tokens * heads) return;
+	int i = blockIdx.x * 4 + threadIdx.x / 32;
+	if (i >= tokens * heads) return;
 	dout = row(dout, i / heads, dout_stride) + i % heads * size;
 	o = row(o, i / heads, o_stride) + i % heads * size;
 	float sum = 0;
+#pragma unroll 1
 	for (int c = threadIdx.x % 32; c < size; c += 32) sum += load(dout + c) * load(o + c);
 	sum = warp_sum(sum);
 	if (threadIdx.x % 32 == 0) delta[i] = sum;
