@@ -172,6 +172,9 @@ type Layers interface {
 	// Linear is y = x·wᵀ + b. y may be float32 whatever the activation type: logits.
 	//   y (T, out)   x (T, in)   w (out, in)   b (1, out) or absent
 	Linear(y, x, w, b Tensor)
+	// LinearGELU is a projection and its activation in one: pre = x·wᵀ + b, h = gelu(pre).
+	//   h, pre (T, F)   x (T, in)   w (F, in)   b (1, F) or absent
+	LinearGELU(h, pre, x, w, b Tensor, kind GELUKind)
 	// LinearBackwardInput is dx = dy·w, or dx += dy·w with accumulate.
 	//   dx (T, in)   dy (T, out)   w (out, in)
 	LinearBackwardInput(dx, dy, w Tensor, accumulate bool)

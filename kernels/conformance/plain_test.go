@@ -187,6 +187,11 @@ func (p *plain) Linear(y, x, w, b kernels.Tensor) {
 	reference.Linear(mat(y), mat(x), mat(w), vec(b))
 }
 
+func (p *plain) LinearGELU(h, pre, x, w, b kernels.Tensor, kind kernels.GELUKind) {
+	p.Linear(pre, x, w, kernels.Tensor{})
+	p.BiasGELU(h, pre, b, kind)
+}
+
 func (p *plain) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool) {
 	like("dy", dy, dy.Rows, w.Rows)
 	like("dx", dx, dy.Rows, w.Cols)
