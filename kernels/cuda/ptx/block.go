@@ -22,6 +22,8 @@ type block struct {
 	barriers    [16]barrier
 	clock       uint32 // the latest that any warp has; see sharedWord
 	tallies     []tally
+	touched     []touches                // by instruction; see footprint
+	moved       map[*allocation]*touches // what touched has given away
 	matrices    matrices
 }
 
@@ -50,7 +52,7 @@ func newBlock(k *Kernel, mem *Memory, l Launch, symbols map[string]uint64) *bloc
 	size := k.SharedBytes + l.SharedBytes
 	b := &block{kernel: k, memory: mem, allocations: *mem.live.Load(), seen: make([]*allocation, len(k.code)),
 		args: l.Args, grid: l.Grid, dim: l.Block, shared: make([]byte, size), words: make([]sharedWord, (size+3)/4),
-		tallies: make([]tally, len(k.code))}
+		tallies: make([]tally, len(k.code)), touched: make([]touches, len(k.code)), moved: map[*allocation]*touches{}}
 	for id := 0; id < (threads+31)/32; id++ {
 		w := &warp{blk: b, id: id, r32: make([]v32, len(k.init32)), init32: make([]uint32, len(k.init32)),
 			r64: make([]v64, len(k.init64)), init64: make([]uint32, len(k.init64)),

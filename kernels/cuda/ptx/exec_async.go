@@ -118,7 +118,7 @@ func (a *asyncAccess) partial(w *warp, lane int, dst *[32]int32) {
 		}
 	}
 	sectors := int64((w.addr[lane]+uint64(n)-1)>>5 - w.addr[lane]>>5 + 1)
-	w.countGlobal(false, Traffic{1, int64(n), sectors, int64(n+31) / 32})
+	w.countGlobal(al, false, Traffic{1, int64(n), sectors, int64(n+31) / 32})
 	c := w.async.add()
 	c.fill(w, 1<<lane, a.size, dst)
 	c.source, c.src[lane], c.taken[lane], c.data[lane] = al, int32(o), int32(n), [16]byte{}

@@ -71,7 +71,7 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 			return nil, 0
 		}
 		sectors := int64((lead+uint64(32*size)-1)>>5 - lead>>5 + 1)
-		w.countGlobal(write, Traffic{1, int64(32 * size), sectors, int64(size)})
+		w.countGlobal(al, write, Traffic{1, int64(32 * size), sectors, int64(size)})
 		return al, part
 	}
 	if write {
@@ -84,7 +84,7 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 		return nil, 0
 	}
 	sectors, ideal := w.sectors(part, size)
-	w.countGlobal(write, Traffic{1, int64(size * bits.OnesCount32(part)), sectors, ideal})
+	w.countGlobal(al, write, Traffic{1, int64(size * bits.OnesCount32(part)), sectors, ideal})
 	return al, part
 }
 
@@ -107,7 +107,8 @@ func (w *warp) lanesWritten(al *allocation, m uint32, size int) bool {
 	return true
 }
 
-func (w *warp) countGlobal(write bool, t Traffic) {
+func (w *warp) countGlobal(al *allocation, write bool, t Traffic) {
+	w.blk.touched[w.pc].count(w.blk, al, write, t.Units)
 	c := &w.blk.tallies[w.pc]
 	if write {
 		c.globalStore.add(t)

@@ -17,6 +17,9 @@ type Launch struct {
 	Workers     int    // goroutines; 0: one a core
 	Budget      int64  // instructions a warp may execute; 0: DefaultBudget
 	Lines       bool   // fill Counts.Lines
+	// Sample runs only about this many blocks, spread evenly over the grid, and scales the
+	// counts to all of them; 0 runs all. Results are then incomplete.
+	Sample int
 }
 
 // DefaultBudget is the number of instructions after which a warp counts as runaway.
@@ -42,7 +45,11 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	workers = int(min(int64(workers), blocks))
+	chosen := blocks
+	if l.Sample > 0 {
+		chosen = min(blocks, int64(l.Sample))
+	}
+	workers = int(min(int64(workers), chosen))
 	var (
 		next   atomic.Int64
 		stop   atomic.Bool
@@ -59,9 +66,10 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 			done[i] = b
 			for !stop.Load() {
 				n := next.Add(1) - 1
-				if n >= blocks {
+				if n >= chosen {
 					return
 				}
+				n = (2*n + 1) * blocks / (2 * chosen) // the middle of its share of the grid
 				x, y := int64(l.Grid[0]), int64(l.Grid[1])
 				index := [3]int{int(n % x), int(n / x % y), int(n / x / y)}
 				if faults[i] = b.run(index, l.Budget); faults[i] != nil {
@@ -88,6 +96,10 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 		tallies[i] = b.tallies
 	}
 	c := k.sum(tallies, l.Lines)
+	if chosen < blocks {
+		c.scale(float64(blocks) / float64(chosen))
+	}
+	c.Footprint = footprint(done, float64(blocks)/float64(chosen))
 	c.Blocks = blocks
 	c.Warps = blocks * int64(len(done[0].warps))
 	return c, nil
