@@ -41,7 +41,7 @@ type Row struct {
 
 // Options say what to measure and with which peers.
 type Options struct {
-	Suite  string `key:"suite" help:"step, profile, decode, tokenize, load or all"`
+	Suite  string `key:"suite" help:"step, profile, variants, decode, tokenize, load or all"`
 	Python string `key:"python" help:"Python interpreter with the peers (torch, transformers, tokenizers); none when empty"`
 	Model  string `key:"model_name_or_path" help:"the pretrained student of decode and load: SmolLM2's folder or .gguf"`
 	Text   string `key:"dataset" help:"text file of tokenize"`
@@ -60,7 +60,7 @@ type suite struct {
 	run  func(ctx context.Context, o Options) ([]Row, error)
 }
 
-var suites = []suite{{"step", stepSuite}, {"profile", profileSuite}, {"decode", decodeSuite}, {"tokenize", tokenizeSuite}, {"load", loadSuite}}
+var suites = []suite{{"step", stepSuite}, {"profile", profileSuite}, {"variants", variantSuite}, {"decode", decodeSuite}, {"tokenize", tokenizeSuite}, {"load", loadSuite}}
 
 // Run measures the suites asked for and returns their rows.
 func Run(ctx context.Context, o Options) ([]Row, error) {
@@ -173,10 +173,12 @@ func sides[T any](ctx context.Context, o Options, ours []string, peer []string) 
 	return us, them, nil
 }
 
-// worker runs a process whose last line of output is a JSON result.
-func worker[T any](ctx context.Context, name string, args []string) (T, error) {
+// worker runs a process, with these variables more in its environment, whose last line of
+// output is a JSON result.
+func worker[T any](ctx context.Context, name string, args []string, environment ...string) (T, error) {
 	var out T
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), environment...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	raw, err := cmd.Output()

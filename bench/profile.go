@@ -54,8 +54,8 @@ func profileSuite(ctx context.Context, o Options) ([]Row, error) {
 	return rows, nil
 }
 
-// profileWorker times the operations of a few steps.
-func profileWorker(name string) (profileResult, error) {
+// profileWorker times the operations of a few steps of so many rows; the first warms up.
+func profileWorker(name string, stepRows, stepCount int) (profileResult, error) {
 	k, err := cpu.New(0)
 	if err != nil {
 		return profileResult{}, err
@@ -65,7 +65,7 @@ func profileWorker(name string) (profileResult, error) {
 	var r profileResult
 	steps := 0
 	var total float64
-	_, err = runSteps(t, name, func(step int, seconds float64) {
+	_, err = runSteps(t, name, stepRows, stepCount, func(step int, seconds float64) {
 		if step == 1 { // warmed up
 			clear(t.costs)
 			return

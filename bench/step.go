@@ -74,7 +74,7 @@ func stepWorker(name string) (stepResult, error) {
 	defer k.Close()
 	var speeds []float64
 	var memory map[kernels.Purpose]int64
-	r, err := runSteps(k, name, func(step int, seconds float64) {
+	r, err := runSteps(k, name, stepRows, stepCount+1, func(step int, seconds float64) {
 		if step > 1 { // the first warms up
 			speeds = append(speeds, stepRows*stepTokens/seconds)
 		}
@@ -83,8 +83,9 @@ func stepWorker(name string) (stepResult, error) {
 	return stepResult{TokensPerSecond: median(speeds), PeakBytes: float64(r.PeakMemoryBytes), Loss: r.LastLoss, Memory: memory}, err
 }
 
-// runSteps trains the named student on random tokens and tells watch how long each step took.
-func runSteps(k kernels.Backend, name string, watch func(step int, seconds float64)) (engine.TrainResult, error) {
+// runSteps trains the named student for some steps of so many rows of random tokens, and
+// tells watch how long each took.
+func runSteps(k kernels.Backend, name string, rows, steps int, watch func(step int, seconds float64)) (engine.TrainResult, error) {
 	c, ok := stepStudents[name]
 	if !ok {
 		return engine.TrainResult{}, fmt.Errorf("no student %q", name)
@@ -94,7 +95,7 @@ func runSteps(k kernels.Backend, name string, watch func(step int, seconds float
 		return engine.TrainResult{}, err
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	examples := make([]data.Example, stepRows)
+	examples := make([]data.Example, rows)
 	for i := range examples {
 		examples[i] = data.Example{Index: i, IDs: make([]int32, stepTokens), Weights: make([]float32, stepTokens)}
 		for j := range stepTokens {
@@ -103,7 +104,7 @@ func runSteps(k kernels.Backend, name string, watch func(step int, seconds float
 		}
 	}
 	t := engine.DefaultTrainOptions()
-	t.PerDeviceTrainBatchSize, t.MaxSteps, t.Shuffle, t.LearningRate = stepRows, stepCount+1, false, 1e-4
+	t.PerDeviceTrainBatchSize, t.MaxSteps, t.Shuffle, t.LearningRate = rows, steps, false, 1e-4
 	began := time.Now()
 	trainer, err := engine.NewTrainer(&engine.Student{Student: m}, examples, nil, t, engine.Hooks{Progress: func(p engine.Progress) {
 		watch(p.Step, time.Since(began).Seconds())

@@ -22,7 +22,9 @@ func Worker(spec string, to io.Writer) error {
 	case "step":
 		result, err = stepWorker(rest)
 	case "profile":
-		result, err = profileWorker(rest)
+		result, err = profileWorker(rest, stepRows, stepCount+1)
+	case "variants":
+		result, err = variantWorker(rest)
 	case "decode":
 		result, err = decodeWorker(rest)
 	case "tokenize":

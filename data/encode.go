@@ -88,6 +88,8 @@ func Encode(row Row, c Codec, o EncodeOptions) (Example, error) {
 func EncodePrompt(row Row, c Codec, o EncodeOptions) ([]int32, error) {
 	messages := row.Messages
 	switch {
+	case row.Refused == ReasonSurrogate:
+		return nil, fmt.Errorf("%s: %w", row.Place(), &RefusedError{row.Refused})
 	case row.Kind == KindPreference:
 		return nil, fmt.Errorf("%s: %w", row.Place(), ErrPreferenceRow)
 	case row.Kind == KindPair && c.HasTemplate():
@@ -107,7 +109,7 @@ func EncodePrompt(row Row, c Codec, o EncodeOptions) ([]int32, error) {
 	}
 	text, err := c.Render(messages[:end], true)
 	if err != nil {
-		return nil, fmt.Errorf("%s: chat template: %w", row.Place(), err)
+		return nil, fmt.Errorf("%s: %w", row.Place(), err)
 	}
 	return c.Encode(text), nil
 }
@@ -250,6 +252,5 @@ func (o Options) shorten(example *Example, row Row, rejects *Rejects) error {
 		rejects.Truncated = append(rejects.Truncated, row.Line)
 		return nil
 	}
-	return fmt.Errorf("%s: %w: %d tokens, max_length is %d; raise max_length, or set excess_length_strategy to drop or truncate",
-		row.Place(), ErrTooLong, len(example.IDs), o.MaxLength)
+	return fmt.Errorf("%s: %w: %d tokens, %d are allowed", row.Place(), ErrTooLong, len(example.IDs), o.MaxLength)
 }

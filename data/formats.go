@@ -24,6 +24,9 @@ func ParseRow(text []byte) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
+	if loneSurrogate(text) {
+		row.Refused = ReasonSurrogate
+	}
 	if raw, ok := o["finish_reason"]; ok && row.Refused == "" {
 		var reason *string
 		if json.Unmarshal(raw, &reason) != nil {

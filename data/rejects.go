@@ -15,6 +15,9 @@ const (
 	ReasonNoAssistant     = "no assistant message to train"
 	ReasonNoEndOfTurn     = "the chat template puts no end-of-turn token after the answer"
 	ReasonTooLong         = "longer than max_length"
+	ReasonSurrogate       = `half of a surrogate pair (\ud800) in a text`
+	ReasonTemplateChanges = "the chat template changes the answer's text, so it cannot be told which tokens to train"
+	ReasonTemplateTurns   = "the chat template writes turns differently once others follow; give one row per answer"
 	ReasonTruncatedAway   = "no trained token left after truncation to max_length"
 )
 

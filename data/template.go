@@ -1,8 +1,12 @@
 package data
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
+
+	"retort/data/chat"
 )
 
 // assistant is the role whose messages are trained.
@@ -28,21 +32,21 @@ func (e *encoder) conversation(example *Example, row Row, messages []Message) er
 		if strings.TrimSpace(m.Content) == "" {
 			return &RefusedError{ReasonEmptyCompletion}
 		}
-		prompt, err := e.codec.Render(messages[:i], true)
+		prompt, err := e.render(row, messages[:i], true)
 		if err != nil {
-			return fmt.Errorf("%s: chat template: %w", row.Place(), err)
+			return err
 		}
-		full, err := e.codec.Render(messages[:i+1], false)
+		full, err := e.render(row, messages[:i+1], false)
 		if err != nil {
-			return fmt.Errorf("%s: chat template: %w", row.Place(), err)
+			return err
 		}
 		before, ok := strings.CutPrefix(prompt, done)
 		if !ok {
-			return fmt.Errorf("%s: message %d: the chat template of %s writes earlier turns differently once later ones follow, so the turns cannot be trained together; give one row per answer", row.Place(), i, e.student())
+			return &RefusedError{ReasonTemplateTurns}
 		}
 		rest, ok := strings.CutPrefix(full, prompt)
 		if !ok {
-			return fmt.Errorf("%s: message %d: the chat template of %s does not continue its own generation prompt with the answer", row.Place(), i, e.student())
+			return &RefusedError{ReasonTemplateTurns}
 		}
 		answer, err := e.answer(row, messages[:i+1], prompt, rest)
 		if err != nil {
@@ -69,14 +73,14 @@ func (e *encoder) answer(row Row, messages []Message, prompt, rest string) (stri
 	}
 	probe := append([]Message{}, messages...)
 	probe[len(probe)-1].Content = sentinel
-	full, err := e.codec.Render(probe, false)
+	full, err := e.render(row, probe, false)
 	if err != nil {
-		return "", fmt.Errorf("%s: chat template: %w", row.Place(), err)
+		return "", err
 	}
 	around, ok := strings.CutPrefix(full, prompt)
 	before, after, found := strings.Cut(around, sentinel)
 	if !ok || !found {
-		return "", e.contentChanged(row, messages)
+		return "", &RefusedError{ReasonTemplateChanges}
 	}
 	end, ok := e.firstSpecial(after)
 	if !ok {
@@ -90,7 +94,23 @@ func (e *encoder) answer(row Row, messages []Message, prompt, rest string) (stri
 			return whole, nil
 		}
 	}
-	return "", e.contentChanged(row, messages)
+	return "", &RefusedError{ReasonTemplateChanges}
+}
+
+// inMessage is where a template says that a refusal happened: rows are counted by reason, wherever they have it.
+var inMessage = regexp.MustCompile(` at message \d+`)
+
+// render writes a conversation. What the template refuses, or fails on, is this row's fault or its own: one odd row
+// must not end the reading of a file, and if all are odd, no row is left. A template beyond its limits ends it.
+func (e *encoder) render(row Row, messages []Message, addGenerationPrompt bool) (string, error) {
+	text, err := e.codec.Render(messages, addGenerationPrompt)
+	switch {
+	case err == nil:
+		return text, nil
+	case errors.Is(err, chat.ErrRefused), errors.Is(err, chat.ErrRender):
+		return "", &RefusedError{inMessage.ReplaceAllString(err.Error(), "")}
+	}
+	return "", fmt.Errorf("%s: %w", row.Place(), err)
 }
 
 // firstSpecial is the shortest beginning of text that ends with its first
@@ -120,8 +140,4 @@ func (e *encoder) needTemplate(row Row) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w: the row has messages, but %s brings no chat template to write them with; give prompt/completion rows or a student with chat_template.jinja", row.Place(), ErrNoTemplate, e.student())
-}
-
-func (e *encoder) contentChanged(row Row, messages []Message) error {
-	return fmt.Errorf("%s: message %d: the chat template of %s changes the answer's text, so it cannot be told which tokens to train", row.Place(), len(messages)-1, e.student())
 }

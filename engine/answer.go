@@ -36,7 +36,7 @@ func AnswerRows(s *Student, rows []data.Row, o AnswerOptions, progress func(done
 		}
 		for i := range samples {
 			requests = append(requests, model.Request{Prompt: prompt, MaxNew: o.MaxNewTokens, Seed: sampleSeed(o.Seed, row.Index, i)})
-			answers = append(answers, Answer{Index: row.Index, PromptIDs: prompt})
+			answers = append(answers, Answer{Index: row.Index, Sample: i, PromptIDs: prompt})
 		}
 	}
 	done, tokens := 0, 0

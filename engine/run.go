@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,6 +109,9 @@ func encodeRows(s *Student, rows []data.Row, o TrainOptions) ([]data.Example, da
 		EncodeOptions: data.EncodeOptions{CompletionOnly: o.CompletionOnlyLoss, Student: filepath.Base(o.ModelNameOrPath)},
 		MaxLength:     o.MaxLength, Strategy: data.Strategy(o.ExcessLengthStrategy),
 	})
+	if errors.Is(err, data.ErrTooLong) {
+		err = fmt.Errorf("%w; raise max_length, or set excess_length_strategy to drop or truncate", err)
+	}
 	if err != nil {
 		return nil, rejects, fmt.Errorf("%w: %w", ErrBadInput, err)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"retort/data"
@@ -21,8 +22,8 @@ type Score struct {
 const scoreTokens = 1024
 
 // ScoreRows computes the log-probability of every completion token of every row (of the
-// first limit rows when limit is positive), calls emit in the order of the rows and returns the rejects. A row beyond the student's
-// context is an error.
+// first limit rows when limit is positive), calls emit in the order of the rows and
+// returns the rejects. A row beyond the student's context is an error.
 func ScoreRows(s *Student, path string, limit int, emit func(Score) error) (data.Rejects, error) {
 	rows, err := readRows(path)
 	if err != nil {
@@ -34,6 +35,9 @@ func ScoreRows(s *Student, path string, limit int, emit func(Score) error) (data
 	examples, rejects, err := data.EncodeAll(rows, s.Text, data.Options{
 		EncodeOptions: data.EncodeOptions{CompletionOnly: true}, MaxLength: s.Context,
 	})
+	if errors.Is(err, data.ErrTooLong) {
+		err = fmt.Errorf("%w: that is the student's context; shorten the row or take it out", err)
+	}
 	if err != nil {
 		return rejects, fmt.Errorf("%w: %w", ErrBadInput, err)
 	}
@@ -113,7 +117,8 @@ type AnswerOptions struct {
 
 // Answer is one answer of a student to one row.
 type Answer struct {
-	Index         int       `json:"index"`
+	Index         int       `json:"index"`  // of the row
+	Sample        int       `json:"sample"` // of the answers to it, from 0
 	PromptIDs     []int32   `json:"prompt_ids"`
 	CompletionIDs []int32   `json:"completion_ids"`
 	Text          string    `json:"text"`

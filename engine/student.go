@@ -95,6 +95,12 @@ func join(m *model.Student, text *Text, notes []string) (*Student, error) {
 		m.Close()
 		return nil, fmt.Errorf("%w: the tokenizer has %d tokens, the student's embedding %d rows: they do not belong together", ErrBadInput, n, m.Vocab)
 	}
+	for _, id := range text.stop {
+		if id < 0 || int(id) >= m.Vocab {
+			m.Close()
+			return nil, fmt.Errorf("%w: generation_config.json: eos_token_id %d lies beyond the vocabulary of %d tokens", ErrBadInput, id, m.Vocab)
+		}
+	}
 	for _, id := range m.EOS { // config.json may know ends that the text side does not
 		text.addStop(id)
 		if text.eos < 0 {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -137,6 +138,10 @@ func readStopIDs(path string) ([]int32, error) {
 		EOS json.RawMessage `json:"eos_token_id"`
 	}
 	if err := json.Unmarshal(raw, &config); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			err = errors.New("a JSON object is expected")
+		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	ids, err := model.ParseTokenIDs(config.EOS)

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 
 	"retort/data"
@@ -24,38 +24,42 @@ func TokenizeText(t *Text, text string) Tokenized {
 func TokenizeRows(t *Text, path string, emit func(Tokenized) error) error {
 	index := 0
 	err := data.EachLine(path, func(_ int, line []byte) error {
-		var row struct {
-			Text     *string        `json:"text"`
-			Messages []data.Message `json:"messages"`
-			Generate bool           `json:"add_generation_prompt"`
+		row, err := data.ParseTextRow(line)
+		if err != nil {
+			return err
 		}
-		if err := json.Unmarshal(line, &row); err != nil {
-			return fmt.Errorf("%w: %w", ErrBadInput, err)
-		}
-		var text string
-		switch {
-		case row.Text != nil:
-			text = *row.Text
-		case row.Messages == nil:
-			return fmt.Errorf(`%w: neither "text" nor "messages"`, ErrBadInput)
-		case !t.HasTemplate():
-			return fmt.Errorf("%w: the row has messages, but the tokenizer brings no chat template", ErrBadInput)
-		default:
-			var err error
-			if text, err = t.Render(row.Messages, row.Generate); err != nil {
-				return fmt.Errorf("%w: %w", ErrBadInput, err)
+		text := row.Text
+		if row.Messages != nil {
+			if !t.HasTemplate() {
+				return fmt.Errorf("%w: the row has messages, but the tokenizer brings none", data.ErrNoTemplate)
+			}
+			if text, err = t.Render(row.Messages, row.AddGenerationPrompt); err != nil {
+				return err
 			}
 		}
 		out := TokenizeText(t, text)
 		out.Index = index
 		index++
-		return emit(out)
+		if err := emit(out); err != nil {
+			return &outputError{err}
+		}
+		return nil
 	})
-	if err != nil {
+	var output *outputError
+	switch {
+	case errors.As(err, &output): // not the input's fault
+		return output.err
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrBadInput, err)
 	}
 	return nil
 }
+
+// outputError keeps a failed output apart from bad input.
+type outputError struct{ err error }
+
+// Error is that of the output.
+func (e *outputError) Error() string { return e.err.Error() }
 
 func emptyNotNil(ids []int32) []int32 {
 	if ids == nil {

@@ -132,7 +132,8 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 
 // passOptions is the training pass over batches of the given size.
 func (t *Trainer) passOptions(tokens, trained int) model.PassOptions {
-	return model.PassOptions{Tokens: tokens, Rows: trained, Training: true, Checkpointing: t.o.GradientCheckpointing}
+	return model.PassOptions{Tokens: tokens, Rows: trained, Batches: t.o.GradientAccumulationSteps,
+		Training: true, Checkpointing: t.o.GradientCheckpointing}
 }
 
 // planSteps fixes the number of steps and the learning rates.
@@ -193,27 +194,22 @@ func (t *Trainer) Run(ctx context.Context) (TrainResult, error) {
 func (t *Trainer) step(st *Step) error {
 	began := time.Now()
 	t.pass.ZeroGradients()
-	loss := 0.0
 	for i := range st.Micro {
-		m := &st.Micro[i]
-		t.pass.Forward(&m.Batch)
+		t.pass.Forward(&st.Micro[i].Batch)
 		t.pass.LossBackward()
-		var err error
-		if t.logprobs, err = t.pass.LogProbs(t.logprobs); err != nil {
-			return fmt.Errorf("%w: %w", ErrDevice, err)
-		}
-		for j, lp := range t.logprobs {
-			loss -= float64(m.Weights[j]) * float64(lp)
-		}
 	}
 	rate := t.rate.At(t.state.GlobalStep)
 	t.optimizer.step(kernels.AdamW{
 		LearningRate: rate, Beta1: t.o.AdamBeta1, Beta2: t.o.AdamBeta2,
 		Epsilon: t.o.AdamEpsilon, WeightDecay: t.o.WeightDecay,
 	}, t.o.MaxGradNorm)
-	norm, finite, err := t.optimizer.outcome()
+	norm, finite, err := t.optimizer.outcome() // the step's one wait for the device
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDevice, err)
+	}
+	loss, err := t.loss(st)
+	if err != nil {
+		return err
 	}
 	t.state.GlobalStep++
 	t.state.Epoch, t.position = st.Epoch, st.After
@@ -237,6 +233,22 @@ func (t *Trainer) step(st *Step) error {
 		return t.log(norm, rate)
 	}
 	return nil
+}
+
+// loss is the step's loss, from the log-probabilities of its micro-batches.
+func (t *Trainer) loss(st *Step) (loss float64, err error) {
+	if t.logprobs, err = t.pass.LogProbs(t.logprobs); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrDevice, err)
+	}
+	rest := t.logprobs
+	for i := range st.Micro {
+		weights := st.Micro[i].Weights
+		for j, w := range weights {
+			loss -= float64(w) * float64(rest[j])
+		}
+		rest = rest[len(weights):]
+	}
+	return loss, nil
 }
 
 // guard counts steps whose gradients were not finite. The optimizer has left the weights

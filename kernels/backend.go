@@ -89,8 +89,20 @@ type Memory interface {
 	Freeze(w Tensor)
 	// Thaw drops every frozen copy.
 	Thaw()
+	// Graph stands for a sequence of operations that will run many times: run calls them, on
+	// the same tensors every time, and neither allocates, uploads nor downloads. A backend
+	// may record the calls once and repeat them at the cost of one.
+	Graph(run func()) Graph
 	// Close frees everything.
 	Close() error
+}
+
+// Graph is a sequence of operations; see Memory.
+type Graph interface {
+	// Run queues the operations; what the tensors hold may have changed since the last time.
+	Run()
+	// Close frees what was recorded. The graph is dead afterwards.
+	Close()
 }
 
 // NormKind chooses between LayerNorm and RMSNorm.

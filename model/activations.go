@@ -45,7 +45,7 @@ type shared struct {
 	dact     kernels.Tensor // (T, F)
 	drows    kernels.Tensor // (N, d)
 
-	logprobs kernels.Tensor // (1, N)
+	logprobs kernels.Tensor // (1, N·batches)
 }
 
 // planner allocates a pass's buffers and keeps the first error.
@@ -128,7 +128,7 @@ func (p *planner) shared(c Config, o PassOptions) shared {
 	s := shared{
 		delta: p.activation(t, d), act: p.activation(t, c.FFN),
 		final: p.activation(t, d), hidden: p.activation(t, d), statsF: p.float(t, 2),
-		rows: p.activation(n, d), logits: p.float(headChunk(c.Vocab, n), c.Vocab), logprobs: p.float(1, n),
+		rows: p.activation(n, d), logits: p.float(headChunk(c.Vocab, n), c.Vocab), logprobs: p.float(1, n*max(1, o.Batches)),
 	}
 	if o.Training {
 		s.dx, s.dh = p.activation(t, d), p.activation(t, d)
@@ -194,7 +194,6 @@ func (s *shared) first(t, n int) shared {
 		*x = top(*x, t)
 	}
 	v.rows, v.drows = top(v.rows, n), top(v.drows, n)
-	v.logprobs = v.logprobs.ColRange(0, n)
 	return v
 }
 

@@ -104,10 +104,10 @@ func (p *Pass) attend(layer int, a activations) {
 	k, c := p.k, p.c
 	q, kk, v := c.split(a.qkv)
 	if p.cache != nil {
-		k.CacheStore(p.cache.keys[layer], p.cache.values[layer], kk, v, p.cacheRows)
+		k.CacheStore(p.cache.keys[layer], p.cache.values[layer], kk, v, p.cacheRows.ColRange(0, p.in.t))
 	}
 	if p.decoding {
-		k.CachedAttention(a.o, q, p.cache.keys[layer], p.cache.values[layer], p.cacheFirst, p.cacheCount, c.heads())
+		k.CachedAttention(a.o, q, p.cache.keys[layer], p.cache.values[layer], p.cacheFirst.ColRange(0, p.in.t), p.cacheCount.ColRange(0, p.in.t), c.heads())
 	} else {
 		k.Attention(a.o, a.lse, q, kk, v, p.in.docs, c.heads())
 	}

@@ -49,19 +49,13 @@ func newCachedPass(s *Student, cache *Cache, tokens, rows int, decoding bool) (*
 	return p, nil
 }
 
-// forwardCached runs the batch; rows[t] is the cache row of token t, and when decoding
-// token t reads cache rows [first[t], first[t]+count[t]), its own included.
-func (p *Pass) forwardCached(b *Batch, rows, first, count []int32) {
-	n := len(b.IDs)
-	all := [3]kernels.Tensor{p.cacheRows, p.cacheFirst, p.cacheCount}
-	views := [3]*kernels.Tensor{&p.cacheRows, &p.cacheFirst, &p.cacheCount}
-	for i, values := range [3][]int32{rows, first, count} {
-		if i > 0 && !p.decoding {
-			break
-		}
-		*views[i] = all[i].ColRange(0, n)
-		p.k.UploadInts(*views[i], values)
+// uploadCached is upload for a pass with a cache; rows[t] is the cache row of token t, and
+// when decoding token t reads cache rows [first[t], first[t]+count[t]), its own included.
+func (p *Pass) uploadCached(b *Batch, rows, first, count []int32) {
+	p.upload(b)
+	p.k.UploadInts(p.cacheRows.ColRange(0, len(rows)), rows)
+	if p.decoding {
+		p.k.UploadInts(p.cacheFirst.ColRange(0, len(first)), first)
+		p.k.UploadInts(p.cacheCount.ColRange(0, len(count)), count)
 	}
-	p.Forward(b)
-	p.cacheRows, p.cacheFirst, p.cacheCount = all[0], all[1], all[2]
 }

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 
 	"retort/kernels"
 )
@@ -26,7 +28,7 @@ const (
 )
 
 // ErrConfig is wrapped by every error about a config.json that cannot be used.
-var ErrConfig = errors.New("config.json")
+var ErrConfig = errors.New("student configuration")
 
 // RoPE is the description of rotary positions.
 type RoPE struct {
@@ -129,7 +131,7 @@ type rawRoPE struct {
 func ParseConfig(data []byte) (Config, error) {
 	var r rawConfig
 	if err := json.Unmarshal(data, &r); err != nil {
-		return Config{}, fmt.Errorf("%w: %v", ErrConfig, err)
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, inJSON(err))
 	}
 	var c Config
 	var err error
@@ -217,7 +219,7 @@ func (r *rawConfig) rope() (*RoPE, error) {
 	for key, part := range map[string]json.RawMessage{"rope_scaling": r.RopeScaling, "rope_parameters": r.RopeParams} {
 		if len(part) > 0 && string(part) != "null" {
 			if err := json.Unmarshal(part, &raw); err != nil {
-				return nil, fmt.Errorf("%s: %w", key, err)
+				return nil, fmt.Errorf("%s: %w", key, inJSON(err))
 			}
 		}
 	}
@@ -265,6 +267,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: the norm's epsilon is %v, must lie between 0 and 1", ErrConfig, c.NormEps)
 	case c.RoPE != nil && (!(c.RoPE.Theta > 1) || math.IsInf(c.RoPE.Theta, 0)):
 		return fmt.Errorf("%w: rope_theta is %v, must be above 1", ErrConfig, c.RoPE.Theta)
+	case slices.ContainsFunc(c.EOS, func(id int32) bool { return id < 0 || int(id) >= c.Vocab }):
+		return fmt.Errorf("%w: eos_token_id %v lies beyond the vocabulary of %d tokens", ErrConfig, c.EOS, c.Vocab)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("%w: %d query heads cannot share %d key-value heads evenly", ErrConfig, c.Heads, c.KVHeads)
 	case c.LearnedPositions && c.Hidden%c.Heads != 0:
@@ -306,6 +310,23 @@ func ParseTokenIDs(raw json.RawMessage) ([]int32, error) {
 		return nil, fmt.Errorf("%s is neither a token id nor a list of them", raw)
 	}
 	return many, nil
+}
+
+// inJSON puts an error of encoding/json about a value of the wrong type into the words of
+// the file; errors of syntax stay as they are.
+func inJSON(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	if wrong.Field == "" {
+		return fmt.Errorf("a JSON object is expected, not a JSON %s", wrong.Value)
+	}
+	want := map[reflect.Kind]string{
+		reflect.Int: "a whole number", reflect.Int32: "a whole number", reflect.Float64: "a number",
+		reflect.String: "a string", reflect.Bool: "true or false", reflect.Slice: "a list",
+	}[wrong.Type.Kind()]
+	return fmt.Errorf("%s must be %s, not a JSON %s", wrong.Field, want, wrong.Value)
 }
 
 func orElse[T any](p *T, fallback T) T {

@@ -62,6 +62,7 @@ type generator struct {
 	cache    *Cache
 	prefill  *Pass
 	decode   *Pass
+	graphs   map[int]kernels.Graph // a decoding step, by number of sequences
 	active   []*sequence
 	free     []int // slots
 	next     int   // first waiting request
@@ -146,10 +147,14 @@ func (g *generator) allocate(slots, length, prompt int) error {
 		g.free = append(g.free, slots-1-i)
 	}
 	g.hostIDs, g.hostLogProbs = make([]int32, slots), make([]float32, slots)
+	g.graphs = map[int]kernels.Graph{}
 	return g.plan.err
 }
 
 func (g *generator) close() {
+	for _, step := range g.graphs {
+		step.Close()
+	}
 	for _, p := range []*Pass{g.prefill, g.decode} {
 		if p != nil {
 			p.Close()
@@ -193,7 +198,7 @@ func (g *generator) admit() error {
 			continue
 		}
 		g.padTargets()
-		g.prefill.forwardCached(&g.batch, g.rows, nil, nil)
+		g.prefill.uploadCached(&g.batch, g.rows, nil, nil)
 		if err := g.draw(g.prefill, fresh); err != nil {
 			return err
 		}
@@ -227,25 +232,27 @@ func (g *generator) step() error {
 		g.count = append(g.count, int32(q.length))
 	}
 	g.padTargets()
-	g.decode.forwardCached(&g.batch, g.rows, g.first, g.count)
+	g.decode.uploadCached(&g.batch, g.rows, g.first, g.count)
 	running := g.active
 	g.active = nil
 	return g.draw(g.decode, running)
 }
 
-// draw samples the next token of each sequence from the pass's logits, finishes those
-// that end and keeps the others active.
+// draw runs the pass over the batch that was uploaded, samples the next token of each
+// sequence, finishes those that end and keeps the others active.
 func (g *generator) draw(p *Pass, sequences []*sequence) error {
 	n := len(sequences)
 	g.hostUniforms = g.hostUniforms[:0]
 	for _, q := range sequences {
 		g.hostUniforms = append(g.hostUniforms, uniform(g.requests[q.request].Seed, len(q.out.IDs)))
 	}
-	logits, ids := g.logits.RowRange(0, n), g.ids.ColRange(0, n)
-	logprobs, uniforms := g.logprobs.ColRange(0, n), g.uniforms.ColRange(0, n)
-	g.s.k.Upload(uniforms, g.hostUniforms)
-	p.Logits(logits)
-	g.s.k.Sample(ids, logprobs, logits, uniforms, g.o.Sampling)
+	ids, logprobs := g.ids.ColRange(0, n), g.logprobs.ColRange(0, n)
+	g.s.k.Upload(g.uniforms.ColRange(0, n), g.hostUniforms)
+	if p == g.decode {
+		g.graph(n).Run()
+	} else {
+		g.compute(p, n)
+	}
 	if err := g.s.k.DownloadInts(g.hostIDs[:n], ids); err != nil {
 		return fmt.Errorf("model: decoding: %w", err)
 	}
@@ -266,6 +273,22 @@ func (g *generator) draw(p *Pass, sequences []*sequence) error {
 		}
 	}
 	return nil
+}
+
+// compute is the device's part of a step of n sequences: forward, logits, tokens.
+func (g *generator) compute(p *Pass, n int) {
+	logits := g.logits.RowRange(0, n)
+	p.run()
+	p.Logits(logits)
+	g.s.k.Sample(g.ids.ColRange(0, n), g.logprobs.ColRange(0, n), logits, g.uniforms.ColRange(0, n), g.o.Sampling)
+}
+
+// graph is a decoding step of n sequences, whose launches cost more than its arithmetic.
+func (g *generator) graph(n int) kernels.Graph {
+	if g.graphs[n] == nil {
+		g.graphs[n] = g.s.k.Graph(func() { g.compute(g.decode, n) })
+	}
+	return g.graphs[n]
 }
 
 func (g *generator) finish(q *sequence, reason string) {

@@ -9,7 +9,7 @@ import (
 // Pass is a student's forward and backward pass over packed documents, in buffers that
 // are planned once for the largest batch. After Forward come Loss, or Loss and
 // Backward. Nothing is allocated in a step and nothing waits for the device before
-// LogProbs.
+// LogProbs, which may be asked once for several batches.
 type Pass struct {
 	k    kernels.Backend
 	c    Config
@@ -21,6 +21,8 @@ type Pass struct {
 	layers []activations
 	shared shared
 	grads  *weights // nil when the pass does not train
+	// the log-probabilities at the beginning of shared.logprobs that LogProbs has not returned
+	kept, batches int
 	// recompute: blocks keep only their input and are run again before their backward pass
 	recompute bool
 
@@ -34,6 +36,7 @@ type Pass struct {
 type PassOptions struct {
 	Tokens   int  // packed tokens of a batch, at most
 	Rows     int  // tokens of them in the loss, at most
+	Batches  int  // batches whose log-probabilities LogProbs returns at once; 0 is 1
 	Training bool // keep what the backward pass reads, and own the gradients
 	// Checkpointing keeps only the input of every block and computes the rest again in the
 	// backward pass: much less memory for about a third more time (Chen et al., arXiv 1604.06174).
@@ -42,7 +45,7 @@ type PassOptions struct {
 
 // NewPass plans a pass over batches of at most the given size.
 func NewPass(s *Student, o PassOptions) (*Pass, error) {
-	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}, recompute: o.Training && o.Checkpointing}
+	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}, batches: o.Batches, recompute: o.Training && o.Checkpointing}
 	p.layers = p.plan.blocks(s.Config, o)
 	p.shared = p.plan.shared(s.Config, o)
 	p.in = p.plan.input(o.Tokens, o.Rows)
@@ -70,16 +73,24 @@ func (p *Pass) Close() {
 func (p *Pass) Gradients() []Named { return p.grads.named }
 
 // ZeroGradients starts a new optimizer step.
-func (p *Pass) ZeroGradients() { p.k.Zero(p.grads.arena) }
+func (p *Pass) ZeroGradients() {
+	p.k.Zero(p.grads.arena)
+	p.kept = 0
+}
 
 // Forward computes the last hidden state of every token of the batch.
 func (p *Pass) Forward(b *Batch) {
+	p.upload(b)
+	p.run()
+}
+
+// upload checks the batch and copies it to the device.
+func (p *Pass) upload(b *Batch) {
 	if err := p.in.fits(b); err != nil {
 		panic(err.Error())
 	}
 	b.check(p.c)
 	p.in.upload(p.k, b, p.grads != nil, p.c.LearnedPositions)
-	p.run()
 }
 
 // run is the forward pass over the batch on the device.
@@ -127,14 +138,15 @@ func (p *Pass) LossBackward() {
 func (p *Pass) head(backward bool) {
 	k, n := p.k, p.in.n
 	s := p.shared.first(p.in.t, n)
+	logprobs := p.keep(n)
 	rows := p.in.rows.ColRange(0, n)
 	targets, weights := p.in.targets.ColRange(0, n), p.in.weights.ColRange(0, n)
 	k.GatherRows(s.rows, s.hidden, rows)
 	if !backward {
-		k.HeadCrossEntropy(s.logprobs, kernels.Tensor{}, kernels.Tensor{}, s.rows, p.w.head, targets, weights, s.logits)
+		k.HeadCrossEntropy(logprobs, kernels.Tensor{}, kernels.Tensor{}, s.rows, p.w.head, targets, weights, s.logits)
 		return
 	}
-	k.HeadCrossEntropy(s.logprobs, s.drows, p.grads.head, s.rows, p.w.head, targets, weights, s.logits)
+	k.HeadCrossEntropy(logprobs, s.drows, p.grads.head, s.rows, p.w.head, targets, weights, s.logits)
 	k.Zero(s.dh)
 	k.ScatterRows(s.dh, s.drows, rows)
 }
@@ -158,14 +170,24 @@ func (p *Pass) backwardFromHidden() {
 	}
 }
 
+// keep returns the place of n more log-probabilities. A pass that is read after every batch
+// needs no call of LogProbs between them.
+func (p *Pass) keep(n int) kernels.Tensor {
+	if p.batches <= 1 {
+		p.kept = 0
+	}
+	p.kept += n
+	return p.shared.logprobs.ColRange(p.kept-n, p.kept)
+}
+
 // LogProbs waits for the device and returns the log-probability of every target of the
-// batch, in dst's memory when it is large enough.
+// batches since the last call, in their order, in dst's memory when it is large enough.
 func (p *Pass) LogProbs(dst []float32) ([]float32, error) {
-	n := p.in.n
+	n := p.kept
 	if cap(dst) < n {
 		dst = make([]float32, n)
 	}
-	dst = dst[:n]
+	dst, p.kept = dst[:n], 0
 	return dst, p.k.Download(dst, p.shared.logprobs.ColRange(0, n))
 }
 

@@ -23,6 +23,9 @@ var checkCommand = command{
 		if o.Dataset == "" {
 			return fmt.Errorf("%w: dataset is missing", engine.ErrUsage)
 		}
+		if err := notNegative("max_length", o.MaxLength); err != nil {
+			return err
+		}
 		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
 			return err
 		}

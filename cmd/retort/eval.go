@@ -39,6 +39,9 @@ var evalCommand = command{
 		}
 		d.MaxNewTokens, d.Temperature, d.TopK, d.TopP, d.Seed = sampling.MaxNewTokens, sampling.Temperature, sampling.TopK, sampling.TopP, p.Seed
 		options, err := d.options()
+		if err == nil {
+			err = notNegative("limit", o.Limit)
+		}
 		if err != nil {
 			return err
 		}

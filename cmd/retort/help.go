@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strings"
 
@@ -13,7 +13,7 @@ import (
 )
 
 // printCommands prints the page of the program itself.
-func printCommands(w *os.File) {
+func printCommands(w io.Writer) {
 	fmt.Fprint(w, `retort distils the reasoning of a large language model into a small student.
 
 Usage: retort <command> [--config run.yaml] [--key value ...]
@@ -23,7 +23,7 @@ Usage: retort <command> [--config run.yaml] [--key value ...]
 		fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
 	}
 	fmt.Fprint(w, `
-retort <command> --help shows a command's keys with their defaults, and an example.
+retort --version says what was built. retort <command> --help shows a command's keys with their defaults, and an example.
 `+exitStatus)
 }
 

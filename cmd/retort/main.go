@@ -5,12 +5,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
+	"retort/cmd/retort/keys"
 	"retort/engine"
 )
 
@@ -54,6 +58,10 @@ func main() {
 
 // run carries out one command line and returns the exit code.
 func run(args []string) int {
+	if len(args) > 0 && (args[0] == "version" || args[0] == "--version") {
+		fmt.Print(version())
+		return 0
+	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
 		if len(args) > 1 {
 			return run(append([]string{args[1], "--help"}, args[2:]...))
@@ -73,29 +81,72 @@ func run(args []string) int {
 	for _, c := range commands() {
 		names = append(names, c.name)
 	}
-	fmt.Fprintf(os.Stderr, "retort: unknown command %q%s; `retort help` lists them\n", args[0], didYouMean(args[0], names))
+	report(os.Stderr, args, "retort", fmt.Errorf("unknown command %q%s; `retort help` lists them", args[0], keys.DidYouMean(args[0], names)), 2)
 	return 2
 }
 
+// report writes the one line with which a command fails: with --json an object.
+func report(w io.Writer, args []string, who string, err error, code int) {
+	if !wantsJSON(args) {
+		fmt.Fprintf(w, "%s: %v\n", who, err)
+		return
+	}
+	writeJSONLine(w, struct {
+		Error string `json:"error"`
+		Code  int    `json:"code"`
+	}{err.Error(), code})
+}
+
+// wantsJSON finds --json among arguments that may not all be valid.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		name, value, given := strings.Cut(arg, "=")
+		if name != "--json" {
+			continue
+		}
+		if !given && i+1 < len(args) {
+			value = args[i+1]
+		}
+		wanted, ok := keys.ParseBool(value)
+		return wanted || !ok
+	}
+	return false
+}
+
+// writeJSONLine writes one value on one line.
+func writeJSONLine(w io.Writer, v any) {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // standard error is where this would be told
+}
+
 func runCommand(c command, args []string) int {
-	ctx, stop := interruptible(c.graceful)
+	cl := &cli{command: c, siblings: commands(), stdout: &output{File: os.Stdout}, stderr: os.Stderr}
+	cl.common.JSON = wantsJSON(args)
+	ctx, stop := interruptible(c.graceful, cl.common.JSON)
 	defer stop()
-	cl := &cli{command: c, siblings: commands(), stdout: os.Stdout, stderr: os.Stderr}
 	err := c.run(ctx, cl, args)
 	if errors.Is(err, errHelp) {
+		err = nil
+	}
+	if err == nil && cl.stdout.err != nil {
+		err = fmt.Errorf("standard output: %w", cl.stdout.err)
+	}
+	if err == nil {
 		return 0
 	}
-	if err != nil {
-		cl.endProgress()
-		fmt.Fprintf(os.Stderr, "retort %s: %v\n", c.name, err)
+	cl.endProgress()
+	if cl.common.JSON { // also from a file of --config
+		args = []string{"--json"}
 	}
+	report(os.Stderr, args, "retort "+c.name, err, exitCode(err))
 	return exitCode(err)
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM ends, so that a graceful
 // command can finish the step in hand and save. A second one, or the first for the others,
 // leaves at once: checkpoints and files appear whole or not at all, so nothing is harmed.
-func interruptible(graceful bool) (context.Context, func()) {
+func interruptible(graceful, asJSON bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -104,7 +155,12 @@ func interruptible(graceful bool) (context.Context, func()) {
 			return
 		}
 		if graceful {
-			fmt.Fprintln(os.Stderr, "\nretort: finishing the step and saving; once more to leave at once")
+			line := "finishing the step and saving; once more to leave at once"
+			if asJSON {
+				writeJSONLine(os.Stderr, map[string]string{"note": line})
+			} else {
+				fmt.Fprintln(os.Stderr, "\nretort: "+line)
+			}
 			cancel()
 			if _, ok := <-signals; !ok {
 				return

@@ -22,17 +22,37 @@ type cli struct {
 	command  command
 	siblings []command // all commands, for completion
 	common   common
-	stdout   *os.File
+	stdout   *output
 	stderr   *os.File
 	bar      *progressbar.ProgressBar
 }
 
-// note shows a line that is not a result.
+// output is standard output that remembers its first failure: a result that could not be
+// written is no result.
+type output struct {
+	*os.File
+	err error
+}
+
+// Write writes p and keeps the error.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.File.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// note shows a line that is not a result; with --json as an object, as all on standard error.
 func (c *cli) note(line string) {
 	if c.common.Quiet {
 		return
 	}
 	c.endProgress()
+	if c.common.JSON {
+		writeJSONLine(c.stderr, map[string]string{"note": line})
+		return
+	}
 	fmt.Fprintln(c.stderr, line)
 }
 
@@ -106,7 +126,7 @@ var partial atomic.Pointer[string]
 
 func newRowWriter(c *cli, path string) (*rowWriter, error) {
 	w := &rowWriter{}
-	to := c.stdout
+	to := c.stdout.File
 	if path != "" && path != "-" {
 		var err error
 		if to, w.path, err = createOutput(path); err != nil {

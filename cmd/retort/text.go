@@ -64,6 +64,9 @@ var scoreCommand = command{
 		if o.Model == "" || o.Dataset == "" {
 			return fmt.Errorf("%w: give model_name_or_path and dataset", engine.ErrUsage)
 		}
+		if err := notNegative("limit", o.Limit); err != nil {
+			return err
+		}
 		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
 			return err
 		}
@@ -76,6 +79,14 @@ var scoreCommand = command{
 			return c.score(s, o.Dataset, o.Output, o.Limit)
 		})
 	},
+}
+
+// notNegative refuses a number that counts something and is below 0.
+func notNegative(key string, n int) error {
+	if n < 0 {
+		return fmt.Errorf("%w: %s is %d, must be 0 or more", engine.ErrUsage, key, n)
+	}
+	return nil
 }
 
 // score writes the rows and prints their mean. Without --output only the summary is printed.
@@ -128,8 +139,21 @@ type decodingKeys struct {
 }
 
 func (d decodingKeys) options() (engine.AnswerOptions, error) {
-	if d.MaxNewTokens < 0 || !(d.Temperature >= 0) || d.TopK < 0 || !(d.TopP > 0 && d.TopP <= 1) || d.NumSamples < 1 {
-		return engine.AnswerOptions{}, fmt.Errorf("%w: max_new_tokens, temperature and top_k must be 0 or more, top_p in (0, 1], num_samples at least 1", engine.ErrUsage)
+	for _, k := range []struct {
+		ok    bool
+		key   string
+		value any
+		want  string
+	}{
+		{d.MaxNewTokens >= 0, "max_new_tokens", d.MaxNewTokens, "0 or more"},
+		{d.Temperature >= 0 && d.Temperature <= math.MaxFloat32, "temperature", d.Temperature, "0 or more"},
+		{d.TopK >= 0, "top_k", d.TopK, "0 or more"},
+		{d.TopP > 0 && d.TopP <= 1, "top_p", d.TopP, "above 0 and at most 1"},
+		{d.NumSamples >= 1, "num_samples", d.NumSamples, "at least 1"},
+	} {
+		if !k.ok {
+			return engine.AnswerOptions{}, fmt.Errorf("%w: %s is %v, must be %s", engine.ErrUsage, k.key, k.value, k.want)
+		}
 	}
 	return engine.AnswerOptions{
 		MaxNewTokens: d.MaxNewTokens, NumSamples: d.NumSamples, Seed: uint64(d.Seed), Stop: d.Stop,
@@ -157,6 +181,9 @@ var generateCommand = command{
 			return fmt.Errorf("%w: give model_name_or_path, and prompt or dataset", engine.ErrUsage)
 		}
 		options, err := d.options()
+		if err == nil {
+			err = notNegative("limit", o.Limit)
+		}
 		if err != nil {
 			return err
 		}
@@ -279,6 +306,9 @@ func (p problemKeys) config() (problems.Config, error) {
 	}
 	if p.Seed < 0 {
 		return c, fmt.Errorf("%w: seed must be 0 or more", engine.ErrUsage)
+	}
+	if !(p.Distractors >= 0) && p.Distractors != -1 {
+		return c, fmt.Errorf("%w: distractors is %v, must be 0 or more, or -1 for the preset's", engine.ErrUsage, p.Distractors)
 	}
 	c.Split, c.Seed = problems.Split(p.Split), uint64(p.Seed)
 	if p.MinSteps > 0 {

@@ -92,6 +92,19 @@ func (c *cli) reportTraining(o engine.TrainOptions, r engine.TrainResult) error 
 	return nil
 }
 
+// previewRunes is how much of a piece of a row a preview shows at either end.
+const previewRunes = 1000
+
+// shortened is a text without its middle, where it is very long.
+func shortened(text string) string {
+	runes := []rune(text)
+	left := len(runes) - 2*previewRunes
+	if left <= 0 {
+		return text
+	}
+	return fmt.Sprintf("%s … %d characters … %s", string(runes[:previewRunes]), left, string(runes[len(runes)-previewRunes:]))
+}
+
 // previewer prints rendered rows with their masks for --dry-run: trained text in green on
 // a terminal, in ⟦brackets⟧ elsewhere.
 func (c *cli) previewer(show bool) func([]engine.Preview) {
@@ -106,11 +119,11 @@ func (c *cli) previewer(show bool) func([]engine.Preview) {
 		for _, row := range rows {
 			fmt.Fprintf(c.stdout, "── row %d, %d tokens ──\n", row.Row, row.Tokens)
 			for _, p := range row.Pieces {
+				text := shortened(p.Text)
 				if p.Trained {
-					fmt.Fprint(c.stdout, open, p.Text, end)
-				} else {
-					fmt.Fprint(c.stdout, p.Text)
+					text = open + text + end
 				}
+				fmt.Fprint(c.stdout, text)
 			}
 			fmt.Fprintln(c.stdout)
 		}

@@ -2,7 +2,8 @@
 // for byte as transformers does.
 //
 // It owns the environment that templates see: Jinja by gonja with transformers' settings, and transformers' own
-// additions (functions.go), with gonja's departures mended (python.go, whitespace.go). It reads no files and knows no tokenizer: source and special tokens are given to Parse.
+// additions (functions.go), with gonja's departures mended (python.go, whitespace.go) and what a template may take bounded
+// (limits.go). It reads no files and knows no tokenizer: source and special tokens are given to Parse.
 // Engine and cmd may call it; it imports nothing of ours.
 package chat
 
@@ -17,7 +18,6 @@ import (
 	"github.com/nikolalohinski/gonja/v2/config"
 	"github.com/nikolalohinski/gonja/v2/exec"
 	"github.com/nikolalohinski/gonja/v2/loaders"
-	"github.com/nikolalohinski/gonja/v2/parser"
 )
 
 var (
@@ -41,6 +41,7 @@ type Template struct {
 	compiled *exec.Template
 	special  map[string]string
 	now      func() time.Time // for strftime_now
+	patience time.Duration    // for one rendering
 }
 
 // root is the name under which the template's source is loaded; no other can be: include and import find nothing.
@@ -54,20 +55,27 @@ func Parse(source string, special map[string]string) (t *Template, err error) {
 			t, err = nil, fmt.Errorf("%w: %s", ErrParse, oneLine(fmt.Sprint(p)))
 		}
 	}()
+	if err := checkSource(source); err != nil {
+		return nil, err
+	}
 	loader, err := loaders.NewMemoryLoader(map[string]string{root: keepInlineSpace(source)})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", ErrParse, oneLine(err.Error()))
 	}
 	settings := config.New()
 	settings.TrimBlocks, settings.LeftStripBlocks = true, true
-	compiled, err := exec.NewTemplate(root, settings, loader, environment)
+	var tooDeep error
+	compiled, err := exec.NewTemplate(root, settings, loader, environment(&tooDeep))
+	if tooDeep != nil {
+		return nil, tooDeep
+	}
 	if err != nil {
 		if inner := errors.Unwrap(err); inner != nil {
 			err = inner // the outer error quotes the whole template
 		}
 		return nil, fmt.Errorf("%w: %s", ErrParse, oneLine(err.Error()))
 	}
-	t = &Template{compiled: compiled, special: map[string]string{}, now: time.Now}
+	t = &Template{compiled: compiled, special: map[string]string{}, now: time.Now, patience: maxRendering}
 	for name, token := range special {
 		if token != "" {
 			t.special[name] = token
@@ -76,15 +84,21 @@ func Parse(source string, special map[string]string) (t *Template, err error) {
 	return t, nil
 }
 
-// environment is what every template sees, from gonja, functions.go and python.go; nothing changes it.
-var environment = &exec.Environment{
-	Context:           exec.EmptyContext().Update(builtins.GlobalFunctions).Update(exec.NewContext(map[string]any{"range": rangeOf})),
-	Filters:           exec.NewFilterSet(map[string]exec.FilterFunction{}).Update(builtins.Filters).Update(filters),
-	Tests:             builtins.Tests,
-	ControlStructures: exec.NewControlStructureSet(map[string]parser.ControlStructureParser{}).Update(builtins.ControlStructures).Update(blocks),
-	Methods: exec.Methods{Bool: builtins.Methods.Bool, Int: builtins.Methods.Int, Float: builtins.Methods.Float,
-		Str: stringMethods, Dict: builtins.Methods.Dict, List: builtins.Methods.List},
+// environment is what a template sees, from gonja, functions.go, python.go and limits.go.
+func environment(tooDeep *error) *exec.Environment {
+	globals := map[string]any{"range": rangeOf}
+	for _, name := range []string{"cycler", "dict", "joiner", "namespace"} {
+		globals[name], _ = builtins.GlobalFunctions.Get(name)
+	}
+	return &exec.Environment{
+		Context: exec.NewContext(globals), Filters: allFilters, Tests: builtins.Tests, ControlStructures: guardedBlocks(tooDeep),
+		Methods: exec.Methods{Bool: builtins.Methods.Bool, Int: builtins.Methods.Int, Float: builtins.Methods.Float,
+			Str: stringMethods, Dict: builtins.Methods.Dict, List: builtins.Methods.List},
+	}
 }
+
+// allFilters are what every template sees; nothing changes them.
+var allFilters = guardedFilters()
 
 // Render returns the text of a conversation; with addGenerationPrompt it ends where the assistant's next turn begins.
 // What messages contain is text, never a template.
@@ -95,13 +109,14 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool) (text st
 			text, err = "", fmt.Errorf("%w: %s", ErrRender, oneLine(fmt.Sprint(p)))
 		}
 	}()
-	turns := make(list, len(messages))
+	turns, size := make(list, len(messages)), 0
 	for i, m := range messages {
 		turn := map[string]any{"role": m.Role, "content": m.Content}
 		if m.ReasoningContent != "" {
 			turn["reasoning_content"] = m.ReasoningContent
 		}
 		turns[i] = turn
+		size += len(m.Role) + len(m.Content) + len(m.ReasoningContent)
 	}
 	variables := map[string]any{
 		"messages": turns, "add_generation_prompt": addGenerationPrompt, "tools": nil, "documents": nil,
@@ -110,14 +125,19 @@ func (t *Template) Render(messages []Message, addGenerationPrompt bool) (text st
 	for name, token := range t.special {
 		variables[name] = token
 	}
-	text, err = t.compiled.ExecuteToString(exec.NewContext(variables))
+	b := &budget{deadline: time.Now().Add(t.patience), patience: t.patience, text: maxTextBytes(size)}
+	variables[budgetKey] = b
+	var out strings.Builder
+	err = t.compiled.Execute(limitedWriter{&out, b}, exec.NewContext(variables))
 	switch {
+	case b.exceeded != nil:
+		return "", b.exceeded
 	case refusal != nil:
 		return "", fmt.Errorf("%w%s: %s", ErrRefused, refusal.place, oneLine(refusal.reason))
 	case err != nil:
 		return "", fmt.Errorf("%w: %s", ErrRender, oneLine(err.Error()))
 	}
-	return text, nil
+	return out.String(), nil
 }
 
 // inTemplate matches where gonja's errors say that they happened; they nest from the outside in.

@@ -102,6 +102,9 @@ var stringMethods = func() *exec.MethodSet[string] {
 			own[name] = method
 		}
 	}
+	for name, method := range own {
+		own[name] = guardedMethod(name, method)
+	}
 	return exec.NewMethodSet(own)
 }()
 

@@ -41,7 +41,7 @@ func (o jsonObject) read(where, key string, to any) error {
 		return nil
 	}
 	if err := json.Unmarshal(o[key], to); err != nil {
-		return fault(ErrJSON, "%s.%s: %v", where, key, err)
+		return fault(ErrJSON, "%s.%s: %.40q does not fit there", where, key, o[key])
 	}
 	return nil
 }

@@ -163,7 +163,7 @@ func readAdded(file jsonObject) ([]*addedToken, error) {
 		}
 		tokens[i] = new(addedToken)
 		if err := json.Unmarshal(raw, tokens[i]); err != nil {
-			return nil, fault(ErrJSON, "%s: %v", where, err)
+			return nil, fault(ErrJSON, "%s: a value of the wrong type in %.80q", where, raw)
 		}
 		if tokens[i].Content == "" {
 			return nil, fault(ErrAddedToken, "%s has no content", where)

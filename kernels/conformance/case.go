@@ -25,14 +25,13 @@ type Arg struct {
 	role       role
 	dtype      kernels.DType
 	rows, cols int
-	floats     []float32     // (rows, cols), representable in dtype
-	ints       []int32       // (1, cols)
-	perRow     int           // rows of the argument per row of the operation; 0: shared by all rows
-	perColumn  bool          // (1, n): one column per row of the operation
-	dense      bool          // contiguous also where the shape is strided
-	joined     string        // arguments of one name lie side by side in one buffer
-	unchecked  bool          // left to the entry's Check, not compared with the reference
-	precision  kernels.DType // whose units in the last place the tolerance counts: dtype, or see via
+	floats     []float32 // (rows, cols), representable in dtype
+	ints       []int32   // (1, cols)
+	perRow     int       // rows of the argument per row of the operation; 0: shared by all rows
+	perColumn  bool      // (1, n): one column per row of the operation
+	dense      bool      // contiguous also where the shape is strided
+	joined     string    // arguments of one name lie side by side in one buffer
+	unchecked  bool      // left to the entry's Check, not compared with the reference
 }
 
 // Case is an entry at one shape: its arguments, declared and filled by the entry.
@@ -59,7 +58,7 @@ func newCase(e Entry, s Shape, seed uint64, activation kernels.DType) *Case {
 }
 
 func (c *Case) declare(name string, r role, dtype kernels.DType, rows, cols int) *Arg {
-	a := &Arg{name: name, role: r, dtype: dtype, precision: dtype, rows: rows, cols: cols}
+	a := &Arg{name: name, role: r, dtype: dtype, rows: rows, cols: cols}
 	if c.byName[name] != nil {
 		panic("conformance: argument " + name + " declared twice")
 	}
@@ -118,10 +117,6 @@ func (a *Arg) column() *Arg    { a.perColumn = true; return a }
 // contiguous keeps the rows together in strided shapes too; only the rows around the
 // argument are then a margin.
 func (a *Arg) contiguous() *Arg { a.dense = true; return a }
-
-// via says that the operation may store the terms of a float32 sum in the activation type,
-// as it does the gradients of logits in HeadCrossEntropy's chunk: the tolerance is then that type's.
-func (c *Case) via(a *Arg) *Arg { a.precision = c.activation; return a }
 
 // join lays arguments of the same buffer name side by side where the shape is strided.
 func (a *Arg) join(buffer string) *Arg { a.joined = buffer; return a }

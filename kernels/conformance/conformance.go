@@ -59,7 +59,7 @@ type Entry struct {
 func Table() []Entry {
 	var all []Entry
 	for _, family := range [][]Entry{
-		memoryEntries(), moveEntries(), normEntries(), linearEntries(), freezeEntries(),
+		memoryEntries(), graphEntries(), moveEntries(), normEntries(), linearEntries(), freezeEntries(),
 		activationEntries(), attentionEntries(), lossEntries(), optimizerEntries(),
 		cacheEntries(), sampleEntries(),
 	} {

@@ -34,7 +34,7 @@ func lossEntries() []Entry {
 		Arguments: func(c *Case) {
 			c.out32("logprobs", 1, c.N).column()
 			c.out("dx", c.N, c.D).each(1)
-			c.via(c.update32("dw", c.V, c.D))
+			c.update32("dw", c.V, c.D)
 			x := c.in("x", c.N, c.D).each(1)
 			w := c.scale(c.in("w", c.V, c.D), 2/math.Sqrt(float64(c.D)))
 			if c.Special == "offset" {
@@ -54,7 +54,7 @@ func lossEntries() []Entry {
 		Call: func(b kernels.Backend, a *Args) {
 			b.HeadCrossEntropy(a.t("logprobs"), a.t("dx"), a.t("dw"), a.t("x"), a.t("w"), a.t("targets"), a.t("weights"), a.t("chunk"))
 		},
-		Exact: headReference[float64], Plain: headReference[float32],
+		Exact: headExact, Plain: headPlain,
 		FLOPs: func(s Shape) float64 {
 			products := 3.0
 			if s.lacks("dw") {
@@ -68,6 +68,13 @@ func lossEntries() []Entry {
 	}}
 }
 
-func headReference[F reference.Float](v Values[F]) {
-	reference.HeadCrossEntropy(v.vec("logprobs"), v.m("dx"), v.m("dw"), v.m("x"), v.m("w"), v.i("targets"), v.vec("weights"))
+func headExact(v Values[float64]) {
+	reference.HeadCrossEntropy(v.vec("logprobs"), v.m("dx"), v.m("dw"), v.m("x"), v.m("w"), v.i("targets"), v.vec("weights"), nil)
+}
+
+// headPlain stores the gradients of the logits where the chunk's type lets a backend store
+// them: they are an intermediate result of the activation type.
+func headPlain(v Values[float32]) {
+	stored := func(d float32) float32 { return round(v.activation, float64(d)) }
+	reference.HeadCrossEntropy(v.vec("logprobs"), v.m("dx"), v.m("dw"), v.m("x"), v.m("w"), v.i("targets"), v.vec("weights"), stored)
 }

@@ -34,7 +34,7 @@ func (p *plain) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk
 	like("dw", dw, w.Rows, w.Cols)
 	like("w", w, w.Rows, x.Cols)
 	like("chunk", chunk, chunk.Rows, w.Rows)
-	reference.HeadCrossEntropy(vec(logprobs), mat(dx), mat(dw), mat(x), mat(w), ints(targets), vec(weights))
+	reference.HeadCrossEntropy(vec(logprobs), mat(dx), mat(dw), mat(x), mat(w), ints(targets), vec(weights), nil)
 }
 
 // parameters opens what is optimized.

@@ -18,6 +18,12 @@ type plain struct {
 
 func newPlain() *plain { return &plain{inUse: map[kernels.Purpose]int64{}} }
 
+// always is a graph that records nothing.
+type always func()
+
+func (g always) Run()   { g() }
+func (g always) Close() {}
+
 // memory holds floats or integers.
 type memory struct {
 	floats  []float32
@@ -33,6 +39,7 @@ func (p *plain) InUse() map[kernels.Purpose]int64       { return maps.Clone(p.in
 func (p *plain) Available() (int64, bool)               { return 1 << 40, true }
 func (p *plain) Sync() error                            { return nil }
 func (p *plain) Close() error                           { return nil }
+func (p *plain) Graph(run func()) kernels.Graph         { return always(run) }
 func (p *plain) Freeze(kernels.Tensor)                  {}
 func (p *plain) Thaw()                                  {}
 func (p *plain) Upload(t kernels.Tensor, src []float32) { move(mat(t), src, true) }

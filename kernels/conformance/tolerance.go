@@ -76,7 +76,7 @@ func judge(a *Arg, moves bool, samples []sample) error {
 			count++
 		}
 	}
-	ulp, ulps := ulpOf(a.precision)
+	ulp, ulps := ulpOf(a.dtype)
 	rmsExact := math.Sqrt(sumExact / float64(max(count, 1)))
 	if moves {
 		largest, ulps = 0, 0

@@ -22,8 +22,11 @@ type Backend struct {
 	staging    [2]staging
 	turn       int // the staging buffer that the next upload takes
 	workspace  workspace
-	parameters parameterTable
-	err        error // the first failure since the last Sync
+	// productWorkspace holds the partial results of products, which are parts of other operations.
+	productWorkspace workspace
+	parameters       parameterTable
+	moved            int   // how often memory of the backend's own has got another address
+	err              error // the first failure since the last Sync
 }
 
 var _ kernels.Backend = (*Backend)(nil)
@@ -105,6 +108,7 @@ func (b *Backend) Close() error {
 	b.note(b.context.Sync(b.stream))
 	b.closeStaging()
 	b.workspace.free(b)
+	b.productWorkspace.free(b)
 	b.parameters.free(b)
 	for _, m := range b.modules {
 		b.note(b.context.Unload(m))

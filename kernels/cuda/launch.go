@@ -92,17 +92,18 @@ func rowGrid(n, threads int) driver.Geometry {
 // ceil is ⌈n/d⌉.
 func ceil(n, d int) int { return (n + d - 1) / d }
 
-// workspace is device memory that an operation uses between its own kernels. All
-// operations share it: they run one after the other on one stream.
+// workspace is device memory that an operation uses between its own kernels. Operations
+// share it: they run one after the other on one stream.
 type workspace struct {
 	address driver.Ptr
 	bytes   int64
 }
 
-// reserve returns the workspace, grown to at least n bytes; what it held is lost. It is
-// 256-byte aligned. After a failure it returns 0, and launches do nothing.
-func (b *Backend) reserve(n int64) driver.Ptr {
-	w := &b.workspace
+// reserve returns the operations' workspace, grown to at least n bytes; what it held is
+// lost. It is 256-byte aligned. After a failure it returns 0, and launches do nothing.
+func (b *Backend) reserve(n int64) driver.Ptr { return b.workspace.reserve(b, n) }
+
+func (w *workspace) reserve(b *Backend, n int64) driver.Ptr {
 	if n <= w.bytes || b.err != nil {
 		return w.address
 	}
@@ -120,4 +121,5 @@ func (b *Backend) reserve(n int64) driver.Ptr {
 func (w *workspace) free(b *Backend) {
 	b.note(b.context.Free(w.address))
 	*w = workspace{}
+	b.moved++
 }

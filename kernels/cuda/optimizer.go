@@ -38,6 +38,7 @@ func (p *parameterTable) free(b *Backend) {
 		b.note(b.context.Free(at))
 	}
 	*p = parameterTable{}
+	b.moved++
 }
 
 // table returns the table of params on the device, written anew when they are others than

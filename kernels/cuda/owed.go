@@ -9,22 +9,10 @@ import (
 // Owed names the methods of kernels.Backend that this backend lacks: conformance skips
 // them by name, and calling one panics.
 var Owed = []string{
-	"Linear", "LinearBackwardInput", "LinearBackwardWeight",
-	"Attention", "AttentionBackward", "HeadCrossEntropy", "CachedAttention", "Sample",
+	"Attention", "AttentionBackward", "CachedAttention",
 }
 
 func owed(method string) { panic(fmt.Sprintf("cuda: %s is not written yet", method)) }
-
-// Linear is owed.
-func (b *Backend) Linear(y, x, w, bias kernels.Tensor) { owed("Linear") }
-
-// LinearBackwardInput is owed.
-func (b *Backend) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool) {
-	owed("LinearBackwardInput")
-}
-
-// LinearBackwardWeight is owed.
-func (b *Backend) LinearBackwardWeight(dw, db, dy, x kernels.Tensor) { owed("LinearBackwardWeight") }
 
 // Attention is owed.
 func (b *Backend) Attention(o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
@@ -36,17 +24,7 @@ func (b *Backend) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kerne
 	owed("AttentionBackward")
 }
 
-// HeadCrossEntropy is owed.
-func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
-	owed("HeadCrossEntropy")
-}
-
 // CachedAttention is owed.
 func (b *Backend) CachedAttention(o, q, kc, vc, first, count kernels.Tensor, h kernels.Heads) {
 	owed("CachedAttention")
-}
-
-// Sample is owed.
-func (b *Backend) Sample(ids, logprobs, logits, uniforms kernels.Tensor, s kernels.Sampling) {
-	owed("Sample")
 }

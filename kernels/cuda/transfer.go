@@ -9,16 +9,17 @@ import (
 	"retort/kernels/cuda/driver"
 )
 
-// Host memory reaches the device through two page-locked buffers that take turns, so that
-// an upload neither keeps the caller's slice nor waits: it only waits for the copy of the
-// upload before last.
+// Host memory reaches the device through two page-locked buffers that take turns: uploads
+// fill one, many small ones or a piece of a large one, while copies from the other may still
+// be under way. So an upload neither keeps the caller's slice nor, as a rule, waits.
 
-// stagingBytes is the size of each; longer uploads go in pieces.
+// stagingBytes is the size of each.
 const stagingBytes = 4 << 20
 
 // staging is a page-locked buffer and the event after which it may be written again.
 type staging struct {
 	bytes []byte
+	used  int
 	sent  driver.Event
 }
 
@@ -26,7 +27,7 @@ func (b *Backend) openStaging() error {
 	for i := range b.staging {
 		s := &b.staging[i]
 		var err error
-		if s.bytes, err = b.context.AllocHost(kernels.Input, stagingBytes); err != nil {
+		if s.bytes, err = b.context.AllocHost(kernels.Workspace, stagingBytes); err != nil {
 			return err
 		}
 		if s.sent, err = b.context.NewEvent(false); err != nil {
@@ -46,21 +47,35 @@ func (b *Backend) closeStaging() {
 	b.staging = [2]staging{}
 }
 
+// room returns page-locked memory for up to n bytes, whole elements of size bytes; where
+// the buffer in use is too full, it is the other one's turn.
+func (b *Backend) room(n, size int) []byte {
+	s := &b.staging[b.turn]
+	if left := len(s.bytes) - s.used; left < n && s.used > 0 {
+		b.note(b.context.Record(s.sent, b.stream))
+		b.turn = 1 - b.turn
+		s = &b.staging[b.turn]
+		b.note(b.context.SyncEvent(s.sent))
+		s.used = 0
+	}
+	if b.err != nil {
+		return nil
+	}
+	n = min(n, len(s.bytes)-s.used) / size * size
+	s.used += n
+	return s.bytes[s.used-n : s.used : s.used]
+}
+
 // send copies n elements of size bytes to the device; encode writes elements [lo, hi) to
 // page-locked memory.
 func (b *Backend) send(dst driver.Ptr, n, size int, encode func(to []byte, lo, hi int)) {
 	for lo := 0; lo < n && b.err == nil; {
-		s := &b.staging[b.turn]
-		b.turn = 1 - b.turn
-		hi := min(n, lo+stagingBytes/size)
-		b.note(b.context.SyncEvent(s.sent))
-		if b.err != nil {
-			return
-		}
-		to := s.bytes[:(hi-lo)*size]
+		to := b.room((n-lo)*size, size)
+		hi := lo + len(to)/size
 		encode(to, lo, hi)
-		b.note(b.context.CopyIn(dst+driver.Ptr(lo*size), to, b.stream))
-		b.note(b.context.Record(s.sent, b.stream))
+		if b.err == nil {
+			b.note(b.context.CopyIn(dst+driver.Ptr(lo*size), to, b.stream))
+		}
 		lo = hi
 	}
 }

@@ -159,15 +159,15 @@ func TestHeadCrossEntropyGradients(t *testing.T) {
 	logprobs := make([]float64, 4)
 	var none Matrix[float64]
 	loss := func() float64 {
-		HeadCrossEntropy(logprobs, none, none, x, w, targets, weights)
+		HeadCrossEntropy(logprobs, none, none, x, w, targets, weights, nil)
 		return -dot(weights, logprobs)
 	}
 	dx, dw := normal(r, 4, 3), New[float64](7, 3)
-	HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights)
+	HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, nil)
 	requireGradient(t, "x", x, loss, dx)
 	requireGradient(t, "w", w, loss, dw)
 	frozen := normal(r, 4, 3)
-	HeadCrossEntropy(logprobs, frozen, none, x, w, targets, weights)
+	HeadCrossEntropy(logprobs, frozen, none, x, w, targets, weights, nil)
 	require.Equal(t, dx.Data, frozen.Data)
 }
 

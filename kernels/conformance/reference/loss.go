@@ -4,7 +4,10 @@ package reference
 // and differentiates −Σ weights[i]·logprobs[i]: with p = softmax(logits[i]),
 //
 //	dlogits = weights[i]·(p − onehot(targets[i])), dx = dlogits·w, dw += dlogitsᵀ·x.
-func HeadCrossEntropy[F Float](logprobs []F, dx, dw, x, w Matrix[F], targets []int32, weights []F) {
+//
+// stored is what becomes of dlogits where they are stored between the softmax and the
+// products; nil: they stay what they are.
+func HeadCrossEntropy[F Float](logprobs []F, dx, dw, x, w Matrix[F], targets []int32, weights []F, stored func(F) F) {
 	logits := make([]F, w.Rows)
 	for i := range x.Rows {
 		for v := range logits {
@@ -18,9 +21,13 @@ func HeadCrossEntropy[F Float](logprobs []F, dx, dw, x, w Matrix[F], targets []i
 		logits[targets[i]]--
 		clear(dx.Row(i))
 		for v, p := range logits {
-			addScaled(dx.Row(i), weights[i]*p, w.Row(v))
+			d := weights[i] * p
+			if stored != nil {
+				d = stored(d)
+			}
+			addScaled(dx.Row(i), d, w.Row(v))
 			if !dw.Absent() {
-				addScaled(dw.Row(v), weights[i]*p, x.Row(i))
+				addScaled(dw.Row(v), d, x.Row(i))
 			}
 		}
 	}

@@ -4,7 +4,7 @@
 // A Driver lists devices and opens one; a Device is the open device with its memory,
 // streams, events, modules, launches and graphs, named as CUDA names them. There are
 // several: driver/cu is the real one (build tag cuda), driver/faulty wraps another and
-// fails on purpose, and the PTX machine runs kernels without a card.
+// fails on purpose, and driver/emu runs kernels on the PTX machine, without a card.
 //
 // Package kernels/cuda, the caller, never holds a Device but a Context around it. The
 // Context owns what is the same for all: device and pinned memory counted by purpose,

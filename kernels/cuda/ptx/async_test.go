@@ -121,3 +121,50 @@ func TestCountsByKindAndLine(t *testing.T) {
 	require.Equal(t, 2*c.Executed.Lane, double.Executed.Lane)
 	require.Equal(t, 2*c.GlobalStore.Units, double.GlobalStore.Units)
 }
+
+func TestAsyncCopyOfWiderElementsFillsWithZeros(t *testing.T) {
+	for _, size := range []string{"8", "16"} {
+		// 4·(lane mod 3) bytes are taken, of an allocation that holds them all.
+		out := runLanes(t, asyncBody+`
+	mov.u32 %r2, 0; mov.u32 %r3, 0;
+	and.b32 %r11, %lane, 1; shl.b32 %r11, %r11, 2;
+	mov.u32 %r12, s; mad.lo.u32 %r12, %lane, 16, %r12;
+	and.b64 %d1, %address, -16;
+	cp.async.ca.shared.global [%r12], [%d1], `+size+`, %r11;
+	cp.async.commit_group;
+	cp.async.wait_group 0;
+	ld.shared.v2.u32 {%r2, %r3}, [%r12];`, laneNumbers(), 2)
+		for l := range 32 {
+			require.Equal(t, uint32(l&^3)*uint32(l&1), out[0][l], "lane %d of size %s", l, size)
+			require.Zero(t, out[1][l])
+		}
+	}
+}
+
+// TestSharedCellsAreSplitAndMadeWholeAgain mixes accesses of 16 and of fewer bytes:
+// every byte keeps its own history.
+func TestSharedCellsAreSplitAndMadeWholeAgain(t *testing.T) {
+	const prepare = ".shared .align 16 .b8 s[1024]; .reg .b32 %s; mov.u32 %s, s; mad.lo.u32 %s, %tid.x, 16, %s; mov.b32 %r1, 7;\n"
+	for _, c := range []struct {
+		name, body string
+		want       error
+	}{
+		{"whole, then a part", "st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1}; ld.shared.u32 %r2, [%s+8];", nil},
+		{"parts, then whole", "st.shared.v2.b32 [%s], {%r1,%r1}; st.shared.v2.b32 [%s+8], {%r1,%r1}; ld.shared.v4.b32 {%r2,%r3,%r4,%r5}, [%s];", nil},
+		{"a part is missing", "st.shared.b32 [%s], %r1; st.shared.b32 [%s+4], %r1; st.shared.b32 [%s+12], %r1; ld.shared.v4.b32 {%r2,%r3,%r4,%r5}, [%s];", ErrUninitialized},
+		{"part, whole, whole", "st.shared.b32 [%s], %r1; st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1}; ld.shared.v4.b32 {%r2,%r3,%r4,%r5}, [%s]; ld.shared.u8 %r2, [%s+15];", nil},
+		{"another warp wrote one byte", "st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1}; bar.sync 0; xor.b32 %s, %s, 512; st.shared.u8 [%s+9], 1; xor.b32 %s, %s, 512; ld.shared.v4.b32 {%r2,%r3,%r4,%r5}, [%s];", ErrRace},
+		{"another warp wrote it all", "st.shared.u8 [%s+9], 1; xor.b32 %s, %s, 512; st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1};", ErrRace},
+		{"another warp read a part", "st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1}; bar.sync 0; xor.b32 %s, %s, 512; ld.shared.u8 %r2, [%s+9]; xor.b32 %s, %s, 512; st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1};", ErrRace},
+		{"a barrier between", "st.shared.u8 [%s+9], 1; bar.sync 0; xor.b32 %s, %s, 512; st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1}; bar.sync 0; xor.b32 %s, %s, 512; ld.shared.u16 %r2, [%s+4];", nil},
+		{"a copy in flight to a split cell", "st.shared.u8 [%s+9], 1; and.b64 %address, %address, -256; cp.async.ca.shared.global [%s], [%address], 16; ld.shared.u8 %r2, [%s+15];", ErrAsync},
+		{"a copy in flight to one word", "st.shared.v4.b32 [%s], {%r1,%r1,%r1,%r1}; cp.async.ca.shared.global [%s+4], [%address], 4; ld.shared.v4.b32 {%r2,%r3,%r4,%r5}, [%s];", ErrAsync},
+	} {
+		_, err := runBody(t, prepare+c.body, [3]int{64}, 0)
+		if c.want == nil {
+			require.NoError(t, err, c.name)
+		} else {
+			require.ErrorIs(t, err, c.want, c.name)
+		}
+	}
+}

@@ -60,3 +60,17 @@ func BenchmarkSoftmax(b *testing.B) {
 	}
 	report(b, lanes)
 }
+
+// BenchmarkTinyLaunch is what a launch costs that does next to nothing.
+func BenchmarkTinyLaunch(b *testing.B) {
+	k := kernelOf(b, loadFile(b, "rms_norm"), "rms_norm")
+	mem := NewMemory()
+	d := 64
+	l := Launch{Kernel: k, Block: [3]int{256}, Workers: 1,
+		Args: arguments(b, k, reserve(b, mem, 2*d), upload(b, mem, toBrain(ramp(d))), upload(b, mem, toBrain(ramp(d))), int32(d), float32(1e-5))}
+	for b.Loop() {
+		if _, err := Run(mem, l); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -12,18 +12,18 @@ type block struct {
 	kernel      *Kernel
 	memory      *Memory
 	allocations []*allocation // when the kernel was launched
-	seen        []*allocation // the last one that each instruction met
+	sites       []site        // one for each memory instruction
 	args        []byte
 	grid, dim   [3]int
 	index       [3]int // ctaid
 	shared      []byte
-	words       []sharedWord
+	cells       []sharedWord // of each 16 bytes of shared
+	words       []sharedWord // of each 4 bytes, where a cell is split
 	warps       []*warp
 	barriers    [16]barrier
 	clock       uint32 // the latest that any warp has; see sharedWord
 	tallies     []tally
-	touched     []touches                // by instruction; see footprint
-	moved       map[*allocation]*touches // what touched has given away
+	moved       map[*allocation]*moved // what sites have moved; see footprint
 	matrices    matrices
 }
 
@@ -47,18 +47,50 @@ type barrierOp struct {
 	d           int // result: slot of a register, or of a predicate
 }
 
-func newBlock(k *Kernel, mem *Memory, l Launch, symbols map[string]uint64) *block {
+// block returns a block for the launch: one that ran before, if its size fits.
+func (k *Kernel) block(mem *Memory, l *Launch, symbols map[string]uint64) *block {
+	b, _ := k.idle.Get().(*block)
+	if b == nil || b.dim != l.Block || len(b.shared) != k.SharedBytes+l.SharedBytes {
+		b = newBlock(k, l)
+	}
+	fresh := b.grid != l.Grid
+	b.memory, b.allocations, b.args, b.grid = mem, *mem.live.Load(), l.Args, l.Grid
+	for _, w := range b.warps {
+		if fresh {
+			k.fillSpecials(w, l)
+		}
+		k.fillSymbols(w, symbols)
+	}
+	return b
+}
+
+// giveBack keeps the block for the next launch; what this one counted is lost.
+func (k *Kernel) giveBack(b *block) {
+	b.memory, b.allocations, b.args = nil, nil, nil
+	clear(b.tallies)
+	for i := range b.sites {
+		s := &b.sites[i]
+		s.seen, s.traffic, s.settled = nil, traffic{}, moved{}
+	}
+	clear(b.moved)
+	for _, w := range b.warps {
+		w.async.forget()
+	}
+	k.idle.Put(b)
+}
+
+func newBlock(k *Kernel, l *Launch) *block {
 	threads := l.Block[0] * l.Block[1] * l.Block[2]
 	size := k.SharedBytes + l.SharedBytes
-	b := &block{kernel: k, memory: mem, allocations: *mem.live.Load(), seen: make([]*allocation, len(k.code)),
-		args: l.Args, grid: l.Grid, dim: l.Block, shared: make([]byte, size), words: make([]sharedWord, (size+3)/4),
-		tallies: make([]tally, len(k.code)), touched: make([]touches, len(k.code)), moved: map[*allocation]*touches{}}
+	b := &block{kernel: k, sites: make([]site, k.sites), dim: l.Block, shared: make([]byte, size),
+		cells: make([]sharedWord, (size+15)/16), words: make([]sharedWord, (size+15)/16*4), tallies: make([]tally, len(k.code)),
+		moved: map[*allocation]*moved{}}
 	for id := 0; id < (threads+31)/32; id++ {
 		w := &warp{blk: b, id: id, r32: make([]v32, len(k.init32)), init32: make([]uint32, len(k.init32)),
 			r64: make([]v64, len(k.init64)), init64: make([]uint32, len(k.init64)),
 			pred: make([]uint32, k.predicates), initPred: make([]uint32, k.predicates),
 			local: newLocalMemory(k.LocalBytes)}
-		k.constants(w, l, symbols)
+		k.fillConstants(w)
 		b.warps = append(b.warps, w)
 	}
 	return b
@@ -67,7 +99,7 @@ func newBlock(k *Kernel, mem *Memory, l Launch, symbols map[string]uint64) *bloc
 // run executes the block with the given index to its end, or to its first fault.
 func (b *block) run(index [3]int, budget int64) *Fault {
 	b.index = index
-	clear(b.words)
+	clear(b.cells)
 	b.clock = 1
 	for i := range b.barriers {
 		b.barriers[i] = barrier{waiting: b.barriers[i].waiting[:0]}

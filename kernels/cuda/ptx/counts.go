@@ -118,33 +118,32 @@ func (c *Counts) Add(o Counts) {
 type tally struct {
 	warp, lane int64
 	diverged   int64
-
-	globalLoad, globalStore, sharedLoad, sharedStore Traffic
 }
 
 // sum makes Counts of the workers' tallies.
-func (k *Kernel) sum(workers [][]tally, lines bool) Counts {
+func (k *Kernel) sum(workers []worker, lines bool) Counts {
 	var c Counts
 	for pc := range k.code {
 		in := &k.code[pc]
 		var t tally
-		for _, w := range workers {
-			t.warp += w[pc].warp
-			t.lane += w[pc].lane
-			t.diverged += w[pc].diverged
-			t.globalLoad.add(w[pc].globalLoad)
-			t.globalStore.add(w[pc].globalStore)
-			t.sharedLoad.add(w[pc].sharedLoad)
-			t.sharedStore.add(w[pc].sharedStore)
+		var m traffic
+		for i := range workers {
+			b := workers[i].block
+			t.warp += b.tallies[pc].warp
+			t.lane += b.tallies[pc].lane
+			t.diverged += b.tallies[pc].diverged
+			if in.site >= 0 {
+				m.add(&b.sites[in.site].traffic)
+			}
 		}
-		k.sumOne(&c, in, &t)
+		k.sumOne(&c, in, &t, &m)
 		if lines && t.warp > 0 {
 			l := LineCount{Line: in.line, Source: in.source, Text: in.text,
 				Executed: Executed{t.warp, t.lane}, Diverged: t.diverged}
-			l.Global.add(t.globalLoad)
-			l.Global.add(t.globalStore)
-			l.Shared.add(t.sharedLoad)
-			l.Shared.add(t.sharedStore)
+			l.Global.add(m.globalLoad)
+			l.Global.add(m.globalStore)
+			l.Shared.add(m.sharedLoad)
+			l.Shared.add(m.sharedStore)
 			c.Lines = append(c.Lines, l)
 		}
 	}
@@ -152,15 +151,15 @@ func (k *Kernel) sum(workers [][]tally, lines bool) Counts {
 	return c
 }
 
-func (k *Kernel) sumOne(c *Counts, in *instr, t *tally) {
+func (k *Kernel) sumOne(c *Counts, in *instr, t *tally, m *traffic) {
 	c.Executed.Warp += t.warp
 	c.Executed.Lane += t.lane
 	c.ByKind[in.kind].Warp += t.warp
 	c.ByKind[in.kind].Lane += t.lane
-	c.GlobalLoad.add(t.globalLoad)
-	c.GlobalStore.add(t.globalStore)
-	c.SharedLoad.add(t.sharedLoad)
-	c.SharedStore.add(t.sharedStore)
+	c.GlobalLoad.add(m.globalLoad)
+	c.GlobalStore.add(m.globalStore)
+	c.SharedLoad.add(m.sharedLoad)
+	c.SharedStore.add(m.sharedStore)
 	if in.kind == KindMatrix {
 		c.MMA += t.warp
 		c.MatrixFLOPs += t.warp * in.flops

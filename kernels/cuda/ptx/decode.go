@@ -17,7 +17,7 @@ var rules map[string]rule
 
 func init() {
 	rules = map[string]rule{}
-	for _, part := range []map[string]rule{integerRules(), bitRules(), floatRules(), compareRules(), moveRules(),
+	for _, part := range []map[string]rule{integerRules(), carryRules(), bitRules(), floatRules(), compareRules(), moveRules(),
 		memoryRules(), controlRules(), collectiveRules(), matrixRules()} {
 		for name, r := range part {
 			rules[name] = r
@@ -37,7 +37,7 @@ type decoder struct {
 
 func (d *decoder) decode() (instr, error) {
 	st := d.st
-	d.out = instr{guard: -1, line: st.line, text: st.text}
+	d.out = instr{guard: -1, site: -1, line: st.line, text: st.text}
 	if st.loc.file != "" {
 		d.out.source = fmt.Sprintf("%s:%d", st.loc.file, st.loc.line)
 	}

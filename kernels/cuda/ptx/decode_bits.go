@@ -4,9 +4,9 @@ import "math/bits"
 
 func bitRules() map[string]rule {
 	return map[string]rule{
-		"and":   {KindInteger, func(d *decoder) exec { return d.logical(and32, and64, "and") }},
-		"or":    {KindInteger, func(d *decoder) exec { return d.logical(or32, or64, "or") }},
-		"xor":   {KindInteger, func(d *decoder) exec { return d.logical(xor32, xor64, "xor") }},
+		"and":   {KindInteger, func(d *decoder) exec { return d.logical(vec.and32, and64, "and") }},
+		"or":    {KindInteger, func(d *decoder) exec { return d.logical(vec.or32, or64, "or") }},
+		"xor":   {KindInteger, func(d *decoder) exec { return d.logical(vec.xor32, xor64, "xor") }},
 		"not":   {KindInteger, decodeNot},
 		"cnot":  {KindInteger, decodeCnot},
 		"shl":   {KindInteger, func(d *decoder) exec { return d.shift(true) }},
@@ -115,23 +115,23 @@ func (d *decoder) shift(left bool) exec {
 	if t.class() == class64 {
 		switch {
 		case left:
-			return formShift64(shl64, to, a, amount)
+			return formShift64(vec.shl64, to, a, amount)
 		case t.isSigned():
 			return formShift64(shrS64, to, a, amount)
 		}
-		return formShift64(shrU64, to, a, amount)
+		return formShift64(vec.shrU64, to, a, amount)
 	}
 	switch {
 	case left && t.bits == 32:
-		return form32x2(shl32, to, a, amount)
+		return form32x2(vec.shl32, to, a, amount)
 	case left:
 		return form32x2(each32x2(func(a, b uint32) uint32 { return a << b & 0xffff }), to, a, amount)
 	case t.isSigned() && t.bits == 32:
-		return form32x2(shrS32, to, a, amount)
+		return form32x2(vec.shrS32, to, a, amount)
 	case t.isSigned():
 		return form32x2(each32x2(func(a, b uint32) uint32 { return uint32(int16(a)>>b) & 0xffff }), to, a, amount)
 	}
-	return form32x2(shrU32, to, a, amount)
+	return form32x2(vec.shrU32, to, a, amount)
 }
 
 func decodeFunnel(d *decoder) exec {

@@ -29,10 +29,11 @@ func (d *decoder) pair(o *operand, t scalar) (slot, p int) {
 func decodeShuffle(d *decoder) exec {
 	d.sync()
 	t := d.typeAmong("b32")
-	s := &shuffleOp{mode: d.take("up", "down", "bfly", "idx")}
-	if s.mode == "" {
+	mode, ok := shuffleModes[d.take("up", "down", "bfly", "idx")]
+	if !ok {
 		d.errorf("the mode is missing")
 	}
+	s := &shuffleOp{mode: mode}
 	if !d.want(5) {
 		return nil
 	}

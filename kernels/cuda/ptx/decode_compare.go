@@ -5,6 +5,7 @@ func compareRules() map[string]rule {
 		"setp": {KindCompare, decodeSetp},
 		"set":  {KindCompare, decodeSet},
 		"selp": {KindCompare, decodeSelect},
+		"slct": {KindCompare, decodeSignSelect},
 	}
 }
 
@@ -106,8 +107,7 @@ func decodeSet(d *decoder) exec {
 	}
 }
 
-// decodeSelect decodes selp: a where the predicate holds, else b. A lane reads
-// only the operand that it selects.
+// decodeSelect decodes selp: a where the predicate holds, else b.
 func decodeSelect(d *decoder) exec {
 	t := d.typeAmong("b16", "b32", "b64", "u16", "u32", "u64", "s16", "s32", "s64", "f16", "bf16", "f32", "f64")
 	d.want(4)
@@ -116,36 +116,75 @@ func decodeSelect(d *decoder) exec {
 	if not {
 		d.errorf("! before the predicate of selp")
 	}
-	if t.class() == class64 {
-		return func(w *warp, m uint32) {
-			c := w.pred[p]
-			if !w.ready(w.initPred[p]&(w.init64[a]&c|w.init64[b]&^c), m) {
-				return
-			}
-			v, x, y := w.target64(out, m), &w.r64[a], &w.r64[b]
-			for l := range v {
-				r := y[l]
-				if c>>l&1 == 1 {
-					r = x[l]
-				}
-				v[l] = r
-			}
-			w.finish64(out, m)
+	return func(w *warp, m uint32) {
+		switch {
+		case !w.ready(w.initPred[p], m):
+		case t.class() == class64:
+			w.select64(out, a, b, w.pred[p], m)
+		default:
+			w.select32(out, a, b, w.pred[p], m)
 		}
 	}
+}
+
+// decodeSignSelect decodes slct.type.ctype: a where c >= 0, else b; a NaN selects b.
+func decodeSignSelect(d *decoder) exec {
+	sign := d.typeAmong("s32", "f32")
+	t := d.typeAmong("b16", "b32", "b64", "u16", "u32", "u64", "s16", "s32", "s64", "f32", "f64")
+	d.want(4)
+	ftz := d.flag("ftz")
+	c, zero := d.src(3, sign), d.b.constant(class32, 0)
+	less := vec.ltS32
+	if sign.isFloat() {
+		// Not (0 <= c): true for a NaN, false for both zeros.
+		less = func(c, zero *v32) uint32 { return ^vec.leF32(zero, c) }
+		if ftz {
+			less = widened32(flush, less)
+		}
+	}
+	out, a, b := d.dst(0, t), d.src(1, t), d.src(2, t)
 	return func(w *warp, m uint32) {
-		c := w.pred[p]
-		if !w.ready(w.initPred[p]&(w.init32[a]&c|w.init32[b]&^c), m) {
+		if !w.ready(w.init32[c], m) {
 			return
 		}
-		v, x, y := w.target32(out, m), &w.r32[a], &w.r32[b]
-		for l := range v {
-			r := y[l]
-			if c>>l&1 == 1 {
-				r = x[l]
-			}
-			v[l] = r
+		d := ^less(&w.r32[c], &w.r32[zero])
+		if t.class() == class64 {
+			w.select64(out, a, b, d, m)
+		} else {
+			w.select32(out, a, b, d, m)
 		}
-		w.finish32(out, m)
 	}
+}
+
+// select32 and select64 give lanes whose bit in c is set the value of a, others that
+// of b. A lane reads only the operand that it selects.
+
+func (w *warp) select32(out, a, b int, c, m uint32) {
+	if !w.ready(w.init32[a]&c|w.init32[b]&^c, m) {
+		return
+	}
+	v, x, y := w.target32(out, m), &w.r32[a], &w.r32[b]
+	for l := range v {
+		r := y[l]
+		if c>>l&1 == 1 {
+			r = x[l]
+		}
+		v[l] = r
+	}
+	w.finish32(out, m)
+}
+
+func (w *warp) select64(out, a, b int, c, m uint32) {
+	if !w.ready(w.init64[a]&c|w.init64[b]&^c, m) {
+		return
+	}
+	v, x, y := w.target64(out, m), &w.r64[a], &w.r64[b]
+	for l := range v {
+		r := y[l]
+		if c>>l&1 == 1 {
+			r = x[l]
+		}
+		v[l] = r
+	}
+	w.finish64(out, m)
 }

@@ -28,7 +28,7 @@ func decodeConvert(d *decoder) exec {
 	case srcWide && dstWide:
 		return form64(each64(func(v uint64) uint64 { return f(low(v, n)) }), out, a)
 	case srcWide && from.bits == 64 && to.bits == 32 && !from.isFloat() && !to.isFloat() && !d.saturates():
-		return formNarrow(truncate64, out, a)
+		return formNarrow(vec.truncate64, out, a)
 	case srcWide:
 		return formNarrow(func(d *v32, a *v64) {
 			for i := range d {
@@ -36,9 +36,9 @@ func decodeConvert(d *decoder) exec {
 			}
 		}, out, a)
 	case dstWide && from.bits == 32 && to.bits == 64 && from.family == unsigned && !to.isFloat() && !d.saturates():
-		return formWiden(extendU32, out, a)
+		return formWiden(vec.extendU32, out, a)
 	case dstWide && from.bits == 32 && to.bits == 64 && from.isSigned() && !to.isFloat() && !d.saturates():
-		return formWiden(extendS32, out, a)
+		return formWiden(vec.extendS32, out, a)
 	case dstWide:
 		return formWiden(func(d *v64, a *v32) {
 			for i := range d {
@@ -46,8 +46,13 @@ func decodeConvert(d *decoder) exec {
 			}
 		}, out, a)
 	}
-	if d.st.text == "cvt.sat.f32.f32" { // every expf has one
+	switch d.st.text { // those that most kernels have
+	case "cvt.sat.f32.f32":
 		return form32(each32(saturate), out, a)
+	case "cvt.rn.bf16.f32":
+		return form32(each32(func(v uint32) uint32 { return floatToBrain(f32(v)) }), out, a)
+	case "cvt.f32.bf16":
+		return form32(each32(func(v uint32) uint32 { return canonical32(f32(v << 16)) }), out, a)
 	}
 	return form32(each32(func(v uint32) uint32 { return uint32(f(low(uint64(v), n))) }), out, a)
 }

@@ -8,7 +8,7 @@ func floatRules() map[string]rule {
 	}
 	return map[string]rule{
 		"fma":      {KindFloat, func(d *decoder) exec { return d.fused(d.lastType()) }},
-		"ex2":      special(math.Exp2),
+		"ex2":      special(exp2),
 		"lg2":      special(math.Log2),
 		"sin":      special(math.Sin),
 		"cos":      special(math.Cos),
@@ -72,7 +72,7 @@ func (d *decoder) floatBinary(t scalar, name string) exec {
 		}
 		return form32x2(each32x2(halves2(t, ftz, sat, false, f)), d.dst(0, t), d.src(1, t), d.src(2, t))
 	}
-	v := map[string]func(d, a, b *v32){"add": addF32, "sub": subF32, "mul": mulF32, "min": minF32, "max": maxF32}[name]
+	v := map[string]func(d, a, b *v32){"add": vec.addF32, "sub": vec.subF32, "mul": vec.mulF32, "min": vec.minF32, "max": vec.maxF32}[name]
 	if mode != roundNearest || propagate {
 		v = each32x2(func(a, b uint32) uint32 {
 			x, y := float64(f32(a)), float64(f32(b))
@@ -132,7 +132,7 @@ func (d *decoder) fused(t scalar) exec {
 		return form64x3(each64x3(func(a, b, c uint64) uint64 { return bits64(math.FMA(f64(a), f64(b), f64(c))) }),
 			d.dst(0, t), d.src(1, t), d.src(2, t), d.src(3, t))
 	}
-	v := fmaF32
+	v := vec.fmaF32
 	switch {
 	case t.bits == 16 || t.lanes == 2:
 		if mode != roundNearest {
@@ -143,10 +143,7 @@ func (d *decoder) fused(t scalar) exec {
 	case relu:
 		d.errorf(".relu goes with halves only")
 	case mode != roundNearest:
-		v = each32x3(func(a, b, c uint32) uint32 {
-			p, z := float64(f32(a))*float64(f32(b)), float64(f32(c))
-			return canonical32(float32(formatF32.round(zeroSign(addOdd(p, z), p, z, mode), mode)))
-		})
+		v = each32x3(func(a, b, c uint32) uint32 { return fmaDirected(a, b, c, mode) })
 	}
 	if ftz {
 		v = flush3(v)
@@ -250,8 +247,9 @@ func (d *decoder) approximate(f func(x float64) float64) exec {
 	return nil
 }
 
-// precise decodes what rcp and sqrt share: odd returns the result rounded to odd.
-func (d *decoder) precise(odd func(x float64) float64) exec {
+// precise decodes what rcp and sqrt share: odd returns the result rounded to odd,
+// nearest returns the float32 next to it.
+func (d *decoder) precise(odd func(x float64) float64, nearest func(a uint32) uint32) exec {
 	t := d.typeAmong("f32", "f64")
 	d.want(2)
 	approx := d.flag("approx")
@@ -275,6 +273,9 @@ func (d *decoder) precise(odd func(x float64) float64) exec {
 	v := each32(func(a uint32) uint32 {
 		return canonical32(float32(formatF32.round(odd(float64(f32(a))), mode)))
 	})
+	if mode == roundNearest {
+		v = each32(nearest)
+	}
 	if ftz {
 		v = flush1(v)
 	}
@@ -282,10 +283,13 @@ func (d *decoder) precise(odd func(x float64) float64) exec {
 }
 
 func decodeReciprocal(d *decoder) exec {
-	return d.precise(func(x float64) float64 { return divOdd(1, x) })
+	return d.precise(func(x float64) float64 { return divOdd(1, x) },
+		func(a uint32) uint32 { return canonical32(1 / f32(a)) })
 }
 
-func decodeSqrt(d *decoder) exec { return d.precise(sqrtOdd) }
+func decodeSqrt(d *decoder) exec {
+	return d.precise(sqrtOdd, func(a uint32) uint32 { return canonical32(float32(math.Sqrt(float64(f32(a))))) })
+}
 
 // decodeCopysign decodes: the magnitude of the second with the sign of the first.
 func decodeCopysign(d *decoder) exec {

@@ -1,11 +1,14 @@
 package ptx
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 func integerRules() map[string]rule {
 	return map[string]rule{
-		"add":   {KindInteger, func(d *decoder) exec { return d.addSub(add32, add64, "add") }},
-		"sub":   {KindInteger, func(d *decoder) exec { return d.addSub(sub32, sub64, "sub") }},
+		"add":   {KindInteger, func(d *decoder) exec { return d.addSub(vec.add32, vec.add64, "add") }},
+		"sub":   {KindInteger, func(d *decoder) exec { return d.addSub(vec.sub32, vec.sub64, "sub") }},
 		"mul":   {KindInteger, decodeMul},
 		"mad":   {KindInteger, decodeMad},
 		"div":   {KindInteger, func(d *decoder) exec { return d.divide(divU, divS) }},
@@ -55,6 +58,12 @@ func (d *decoder) ternaryInt(t scalar, f func(a, b, c uint64, n int) uint64) exe
 
 // addSub decodes add and sub of integers and of floats.
 func (d *decoder) addSub(v32 func(d, a, b *v32), v64 func(d, a, b *v64), name string) exec {
+	switch cc := slices.Contains(d.mods, "cc"); {
+	case cc && name == "add":
+		return d.carrying(false, addCarry)
+	case cc:
+		return d.carrying(false, subBorrow)
+	}
 	t := d.lastType()
 	if t.isFloat() {
 		return d.floatBinary(t, name)
@@ -115,7 +124,7 @@ func decodeMul(d *decoder) exec {
 	case "lo":
 		switch t.bits {
 		case 32:
-			return form32x2(mul32, d.dst(0, t), d.src(1, t), d.src(2, t))
+			return form32x2(vec.mul32, d.dst(0, t), d.src(1, t), d.src(2, t))
 		case 64:
 			return form64x2(mul64, d.dst(0, t), d.src(1, t), d.src(2, t))
 		}
@@ -127,9 +136,9 @@ func decodeMul(d *decoder) exec {
 		if t.bits == 16 {
 			return form32x2(each32x2(func(a, b uint32) uint32 { return wide16(a, b, t) }), d.dst(0, w), d.src(1, t), d.src(2, t))
 		}
-		f := mulWideU32
+		f := vec.mulWideU32
 		if t.isSigned() {
-			f = mulWideS32
+			f = vec.mulWideS32
 		}
 		return formWide(f, d.dst(0, w), d.src(1, t), d.src(2, t))
 	}
@@ -145,6 +154,9 @@ func wide16(a, b uint32, t scalar) uint32 {
 }
 
 func decodeMad(d *decoder) exec {
+	if slices.Contains(d.mods, "cc") {
+		return d.carrying(false, addCarry)
+	}
 	t := d.lastType()
 	if t.isFloat() {
 		return d.fused(t)
@@ -155,7 +167,7 @@ func decodeMad(d *decoder) exec {
 	case "lo":
 		switch t.bits {
 		case 32:
-			return form32x3(mad32, d.dst(0, t), d.src(1, t), d.src(2, t), d.src(3, t))
+			return form32x3(vec.mad32, d.dst(0, t), d.src(1, t), d.src(2, t), d.src(3, t))
 		case 64:
 			return form64x3(mad64, d.dst(0, t), d.src(1, t), d.src(2, t), d.src(3, t))
 		}
@@ -171,9 +183,9 @@ func decodeMad(d *decoder) exec {
 			return form32x3(each32x3(func(a, b, c uint32) uint32 { return wide16(a, b, t) + c }),
 				d.dst(0, w), d.src(1, t), d.src(2, t), d.src(3, w))
 		}
-		f := madWideU32
+		f := vec.madWideU32
 		if t.isSigned() {
-			f = madWideS32
+			f = vec.madWideS32
 		}
 		return formWideAdd(f, d.dst(0, w), d.src(1, t), d.src(2, t), d.src(3, w))
 	}

@@ -54,6 +54,10 @@ var kindOfSpace = map[space]Kind{spaceGeneric: KindGlobal, spaceGlobal: KindGlob
 // where parameters of device functions live.
 func (d *decoder) address(o *operand, sp space) access {
 	a := access{space: sp, offset: o.offset}
+	if d.out.site < 0 {
+		d.out.site = d.b.kernel.sites
+		d.b.kernel.sites++
+	}
 	if o.kind != opAddress {
 		d.errorf("an address in brackets is missing")
 		return a
@@ -301,8 +305,12 @@ func decodePolicy(d *decoder) exec {
 // decodeFence decodes membar and fence: nothing to do, for a warp's accesses take
 // place in order here. They do not order warps against each other (see sharedWord).
 func decodeFence(d *decoder) exec {
+	proxy := d.flag("proxy") && d.take("alias", "async", "async.global", "async.shared::cta") != ""
+	if proxy {
+		d.take("global", "shared::cta", "shared::cluster")
+	}
 	d.take("sc", "acq_rel", "acquire", "release")
-	if d.take(scopes...) == "" {
+	if !proxy && d.take(scopes...) == "" {
 		d.errorf("a scope is missing")
 	}
 	d.want(0)

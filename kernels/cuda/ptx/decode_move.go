@@ -83,6 +83,13 @@ func (d *decoder) pack(t scalar, elems []operand) exec {
 			}
 		}
 	}
+	if len(from) == 2 {
+		return formWide(func(d *v64, a, b *v32) {
+			for i := range d {
+				d[i] = uint64(a[i]) | uint64(b[i])<<32
+			}
+		}, to, from[0], from[1])
+	}
 	return func(w *warp, m uint32) {
 		init, out := fullMask, v64{}
 		for i, s := range from {
@@ -110,27 +117,37 @@ func (d *decoder) unpack(t scalar, elems []operand) exec {
 		}
 		to = append(to, d.destination(&elems[i], e, false))
 	}
-	return func(w *warp, m uint32) {
-		var source v64
-		if t.class() == class64 {
+	mask := uint64(1)<<e.bits - 1
+	if t.class() == class64 {
+		return func(w *warp, m uint32) {
 			if !w.ready(w.init64[from], m) {
 				return
 			}
-			source = w.r64[from]
-		} else {
-			if !w.ready(w.init32[from], m) {
-				return
+			source := &w.r64[from]
+			for i, s := range to {
+				if s < 0 {
+					continue
+				}
+				out, shift := w.target32(s, m), i*e.bits&63
+				for l, v := range source {
+					out[l] = uint32(v >> shift & mask)
+				}
+				w.finish32(s, m)
 			}
-			extendU32(&source, &w.r32[from])
 		}
-		mask := uint64(1)<<e.bits - 1
+	}
+	return func(w *warp, m uint32) {
+		if !w.ready(w.init32[from], m) {
+			return
+		}
+		source := w.r32[from] // a copy: an element may go to the same slot
 		for i, s := range to {
 			if s < 0 {
 				continue
 			}
-			out := w.target32(s, m)
+			out, shift := w.target32(s, m), i*e.bits&31
 			for l, v := range &source {
-				out[l] = uint32(v >> (i * e.bits) & mask)
+				out[l] = v >> shift & uint32(mask)
 			}
 			w.finish32(s, m)
 		}

@@ -10,29 +10,41 @@ type asyncCopies struct {
 	flying    []*asyncCopy
 	spare     []*asyncCopy
 	committed [32]uint32 // groups that each lane has closed
+	apart     bool       // they may differ between lanes
 }
 
-// asyncCopy is one cp.async of the lanes of mask. The data is taken at the issue
-// and reaches shared memory at the wait, as late as a card may deliver it.
+// asyncCopy is one cp.async of the lanes of mask, all in the same group. The data
+// is in shared memory from the issue on; as every access to a target in flight is
+// a fault, nothing can tell that from the latest delivery that a card may choose.
 type asyncCopy struct {
 	mask   uint32
-	size   int          // bytes written in shared memory: 4, 8 or 16
-	taken  [32]int32    // bytes of them that come from the source; the rest are zero
-	dst    [32]int32    // shared offsets
-	group  [32]uint32   // number of the lane's group
-	source *allocation  // nil when nothing is taken
-	src    [32]int32    // offsets in it
-	data   [32][16]byte // as it was at the issue
-	line   int          // of the cp.async
+	size   int         // bytes written in shared memory: 4, 8 or 16
+	taken  int         // bytes of them that come from the source; the rest are zero
+	group  uint32      // number of the lanes' group
+	dst    [32]int32   // shared offsets
+	source *allocation // nil when nothing is taken
+	src    [32]int32   // offsets in it
+	line   int         // of the cp.async
 }
 
 func (c *asyncCopies) reset() {
 	c.spare = append(c.spare, c.flying...)
 	c.flying = c.flying[:0]
-	c.committed = [32]uint32{}
+	c.committed, c.apart = [32]uint32{}, false
 }
 
-func (c *asyncCopies) add() *asyncCopy {
+// forget drops what the spare copies hold on to.
+func (c *asyncCopies) forget() {
+	c.reset()
+	for _, s := range c.spare {
+		s.source = nil
+	}
+}
+
+// addCopy notes a copy of taken bytes a lane for the lanes of m that are in the first
+// one's group, and returns those.
+func (w *warp) addCopy(m uint32, size, taken int, dst *[32]int32) (*asyncCopy, uint32) {
+	c := &w.async
 	var n *asyncCopy
 	if k := len(c.spare); k > 0 {
 		n, c.spare = c.spare[k-1], c.spare[:k-1]
@@ -40,7 +52,17 @@ func (c *asyncCopies) add() *asyncCopy {
 		n = new(asyncCopy)
 	}
 	c.flying = append(c.flying, n)
-	return n
+	n.group = c.committed[bits.TrailingZeros32(m)&31]
+	if c.apart {
+		for l, g := range c.committed {
+			if g != n.group {
+				m &^= 1 << l
+			}
+		}
+	}
+	n.mask, n.size, n.taken, n.dst = m, size, taken, *dst
+	n.line = w.blk.kernel.code[w.pc].line
+	return n, m
 }
 
 // asyncAccess is a decoded cp.async.
@@ -53,7 +75,7 @@ type asyncAccess struct {
 }
 
 func (a *asyncAccess) execute(w *warp, m uint32) {
-	if !a.dst.addresses(w, m) || !w.aligned(m, a.size) {
+	if !a.dst.addresses(w, m) {
 		return
 	}
 	for l := range w.addr { // the generic address of shared memory is as good
@@ -62,20 +84,21 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 	if !w.sharedOffsets(m, a.size) {
 		return
 	}
-	units, ideal := w.bankPasses(m, a.size)
-	w.countShared(true, Traffic{1, int64(a.size * bits.OnesCount32(m)), units, ideal})
+	w.countShared(m, a.size, true)
 	dst := w.off
 	if !a.markInFlight(w, m) {
 		return
 	}
 	full, none, ok := a.sizes(w, m)
-	if !ok || !a.src.addresses(w, m) || !w.aligned(m, a.size) {
+	if !ok || !a.src.addresses(w, m) || full != m && !w.aligned(m, a.size) {
 		return
 	}
-	if none != 0 {
-		c := w.async.add()
-		c.fill(w, none, a.size, &dst)
-		c.source, c.data = nil, [32][16]byte{}
+	for rest := none; rest != 0; {
+		_, part := w.addCopy(rest, a.size, 0, &dst)
+		for l := part; l != 0; l &= l - 1 {
+			clear(w.blk.shared[dst[bits.TrailingZeros32(l)&31]:][:a.size])
+		}
+		rest &^= part
 	}
 	for rest := full; rest != 0; {
 		// The whole width must be readable unless the lane takes less.
@@ -83,16 +106,14 @@ func (a *asyncAccess) execute(w *warp, m uint32) {
 		if al == nil {
 			return
 		}
-		c := w.async.add()
-		c.fill(w, part, a.size, &dst)
+		c, part := w.addCopy(part, a.size, a.size, &dst)
 		c.source, c.src = al, w.off
 		for l := part; l != 0; l &= l - 1 {
 			i := bits.TrailingZeros32(l) & 31
-			c.taken[i] = int32(a.size)
-			if from := al.data[c.src[i]:]; a.size == 16 {
-				c.data[i] = [16]byte(from)
+			if from, to := al.data[c.src[i]:], w.blk.shared[dst[i]:]; a.size == 16 {
+				*(*[16]byte)(to) = [16]byte(from)
 			} else {
-				copy(c.data[i][:a.size], from)
+				copy(to[:a.size], from)
 			}
 		}
 		rest &^= part
@@ -111,18 +132,19 @@ func (a *asyncAccess) partial(w *warp, lane int, dst *[32]int32) {
 		return
 	}
 	o := int(w.addr[lane] - al.base)
-	for i := 0; i < n; i++ {
-		if al.written[o+i] == 0 {
-			w.fail(ErrUninitialized, 1<<lane, "byte %d at offset %d of the %s at %#x was never written", i, o, al.what, al.base)
-			return
-		}
+	if i := bytes.IndexByte(al.written[o:o+n], 0); i >= 0 {
+		w.fail(ErrUninitialized, 1<<lane, "byte %d at offset %d of the %s at %#x was never written", i, o, al.what, al.base)
+		return
 	}
 	sectors := int64((w.addr[lane]+uint64(n)-1)>>5 - w.addr[lane]>>5 + 1)
-	w.countGlobal(al, false, Traffic{1, int64(n), sectors, int64(n+31) / 32})
-	c := w.async.add()
-	c.fill(w, 1<<lane, a.size, dst)
-	c.source, c.src[lane], c.taken[lane], c.data[lane] = al, int32(o), int32(n), [16]byte{}
-	copy(c.data[lane][:n], al.data[o:])
+	s := w.site()
+	s.meet(w.blk, al)
+	s.globalLoad.add(Traffic{1, int64(n), sectors, int64(n+31) / 32})
+	c, _ := w.addCopy(1<<lane, a.size, n, dst)
+	c.source, c.src[lane] = al, int32(o)
+	to := w.blk.shared[dst[lane]:][:a.size]
+	clear(to)
+	copy(to[:n], al.data[o:])
 }
 
 // sizes splits the lanes: those that take the whole width, and those that take nothing.
@@ -162,55 +184,47 @@ func (a *asyncAccess) sizes(w *warp, m uint32) (full, none uint32, ok bool) {
 
 // markInFlight notes the targets; nothing may touch them before the wait.
 func (a *asyncAccess) markInFlight(w *warp, m uint32) bool {
+	if a.size == 16 {
+		return w.writeCells(m, inFlight)
+	}
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		first := w.off[lane] >> 2
-		words := w.blk.words[first:][:a.size/4]
-		if !w.writeWords(words, lane, first, 15, 0, inFlight) {
+		if !w.writeWords(w.blk.history(w.off[lane], a.size), lane, 15, 0, inFlight) {
 			return false
 		}
 	}
 	return true
 }
 
-func (c *asyncCopy) fill(w *warp, m uint32, size int, dst *[32]int32) {
-	c.mask, c.size, c.dst = m, size, *dst
-	c.group = w.async.committed
-	c.taken = [32]int32{}
-	c.line = w.blk.kernel.code[w.pc].line
-}
-
 // commit closes the open group of each lane.
 func (w *warp) commit(m uint32) {
+	w.async.apart = w.async.apart || m != w.all
 	for l := range w.async.committed {
 		w.async.committed[l] += m >> l & 1
 	}
 }
 
 // waitGroups lets land, for the lanes of m, all but their pending latest groups.
-func (w *warp) waitGroups(m uint32, pending uint32) {
-	w.land(m, pending)
-}
+func (w *warp) waitGroups(m uint32, pending uint32) { w.land(m, pending) }
 
 // waitAll lets everything land, groups that were never closed included.
-func (w *warp) waitAll(m uint32) {
-	w.land(m, everything)
-}
+func (w *warp) waitAll(m uint32) { w.land(m, everything) }
 
 const everything = ^uint32(0)
 
 func (w *warp) land(m uint32, pending uint32) {
 	keep := w.async.flying[:0]
-	word := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: 15, state: 15} // what the copy leaves
 	for _, c := range w.async.flying {
-		for l := c.mask & m; l != 0; l &= l - 1 {
-			lane := bits.TrailingZeros32(l) & 31
-			if pending == everything || c.group[lane]+pending < w.async.committed[lane] {
-				c.landLane(w, lane, word)
-				c.mask &^= 1 << lane
+		due := c.mask & m
+		if pending != everything {
+			for l := due; l != 0; l &= l - 1 {
+				if lane := bits.TrailingZeros32(l) & 31; c.group+pending >= w.async.committed[lane] {
+					due &^= 1 << lane
+				}
 			}
 		}
-		if c.mask == 0 {
+		c.land(w, due)
+		if c.mask &^= due; c.mask == 0 {
 			w.async.spare = append(w.async.spare, c)
 		} else {
 			keep = append(keep, c)
@@ -219,22 +233,21 @@ func (w *warp) land(m uint32, pending uint32) {
 	w.async.flying = keep
 }
 
-func (c *asyncCopy) landLane(w *warp, lane int, word sharedWord) {
-	n, o := int(c.taken[lane]), c.dst[lane]
-	data := &c.data[lane]
-	if n == 16 && *data == [16]byte(c.source.data[c.src[lane]:]) { // the usual case, quickly
-		*(*[16]byte)(w.blk.shared[o:]) = *data
-		words := (*[4]sharedWord)(w.blk.words[o>>2:])
-		words[0], words[1], words[2], words[3] = word, word, word, word
-		return
-	}
-	if n > 0 && !bytes.Equal(data[:n], c.source.data[c.src[lane]:int(c.src[lane])+n]) {
-		w.fail(ErrAsync, 1<<lane, "the source of the cp.async in line %d was overwritten before this wait", c.line)
-		return
-	}
-	copy(w.blk.shared[o:int(o)+c.size], data[:c.size])
-	words := w.blk.words[o>>2:][:c.size/4]
-	for i := range words {
-		words[i] = word
+// land opens the targets of the lanes of m.
+func (c *asyncCopy) land(w *warp, m uint32) {
+	landed := sharedWord{writeClock: w.clock, writer: uint8(w.id), wrote: 15, state: 15}
+	for ; m != 0; m &= m - 1 {
+		lane := bits.TrailingZeros32(m) & 31
+		o := c.dst[lane]
+		switch at := w.blk.shared[o:]; {
+		case c.taken == 16 && *(*[16]byte)(at) == [16]byte(c.source.data[c.src[lane]:]): // the usual case, quickly
+		case c.taken > 0 && !bytes.Equal(at[:c.taken], c.source.data[c.src[lane]:][:c.taken]):
+			w.fail(ErrAsync, 1<<lane, "the source of the cp.async in line %d was overwritten before this wait", c.line)
+			return
+		}
+		words := w.blk.history(o, c.size)
+		for i := range words {
+			words[i] = landed
+		}
 	}
 }

@@ -26,9 +26,6 @@ func (o *atomicOp) execute(w *warp, m uint32) {
 		if sp == spaceGeneric {
 			sp, part = w.window(rest)
 		}
-		if !w.aligned(part, o.at.bytes) {
-			return
-		}
 		switch sp {
 		case spaceGlobal:
 			w.blk.memory.atomics.Lock()
@@ -60,19 +57,17 @@ func (o *atomicOp) inShared(w *warp, m uint32) {
 	if !w.sharedOffsets(m, o.at.bytes) {
 		return
 	}
-	units, ideal := w.bankPasses(m, o.at.bytes)
-	w.countShared(true, Traffic{1, int64(o.at.bytes * bits.OnesCount32(m)), units, ideal})
+	w.countShared(m, o.at.bytes, true)
 	for l := m; l != 0; l &= l - 1 {
 		lane := bits.TrailingZeros32(l) & 31
-		first := w.off[lane] >> 2
-		words := w.blk.words[first:][:o.at.bytes/4]
+		words := w.blk.history(w.off[lane], o.at.bytes)
 		for i := range words {
 			if words[i].state != 15 {
-				w.failState(&words[i], lane, first+int32(i), 15)
+				w.failState(&words[i], lane, i, 15)
 				return
 			}
 		}
-		if !w.writeWords(words, lane, first, 15, atomicWrite, 0) {
+		if !w.writeWords(words, lane, 15, atomicWrite, 0) {
 			return
 		}
 	}

@@ -13,6 +13,14 @@ func (w *warp) members(slot int, m uint32) bool {
 	if !w.ready(w.init32[slot], m) {
 		return false
 	}
+	and, or := fullMask, uint32(0)
+	for _, mask := range &w.r32[slot] {
+		and &= mask
+		or |= mask
+	}
+	if and&m == m && or&w.live&^m == 0 { // the usual case, quickly
+		return true
+	}
 	for l := m; l != 0; l &= l - 1 {
 		i := bits.TrailingZeros32(l) & 31
 		mask := w.r32[slot][i]
@@ -28,11 +36,23 @@ func (w *warp) members(slot int, m uint32) bool {
 	return true
 }
 
+// shuffleMode is the second word of shfl.sync.
+type shuffleMode uint8
+
+const (
+	shuffleIndex shuffleMode = iota
+	shuffleUp
+	shuffleDown
+	shuffleXor
+)
+
+var shuffleModes = map[string]shuffleMode{"idx": shuffleIndex, "up": shuffleUp, "down": shuffleDown, "bfly": shuffleXor}
+
 // shuffleOp is a decoded shfl.sync.
 type shuffleOp struct {
-	mode       string // up, down, bfly, idx
-	d, a, b, c int    // slots
-	p          int    // predicate slot, or -1
+	mode       shuffleMode
+	d, a, b, c int // slots
+	p          int // predicate slot, or -1
 	mask       int
 }
 
@@ -40,51 +60,60 @@ func (s *shuffleOp) execute(w *warp, m uint32) {
 	if !w.members(s.mask, m) || !w.ready(w.init32[s.b]&w.init32[s.c], m) {
 		return
 	}
-	a, b, c := &w.r32[s.a], &w.r32[s.b], &w.r32[s.c]
-	init := w.init32[s.a]
+	var from v32
+	inRange := s.sources(&from, &w.r32[s.b], &w.r32[s.c])
+	a, have := &w.r32[s.a], m&w.init32[s.a]
 	var out v32
-	var inRange uint32
-	for l := m; l != 0; l &= l - 1 {
-		i := uint32(bits.TrailingZeros32(l) & 31)
-		step, clamp, segment := b[i]&31, c[i]&31, c[i]>>8&31
-		most, least := i&segment|clamp&^segment, i&segment
-		var from uint32
-		ok := false
-		switch s.mode {
-		case "up":
-			from = i - step
-			ok = int32(from) >= int32(most)
-		case "down":
-			from = i + step
-			ok = from <= most
-		case "bfly":
-			from = i ^ step
-			ok = from <= most
-		case "idx":
-			from = least | step&^segment
-			ok = from <= most
-		}
-		if ok {
-			inRange |= 1 << i
-		} else {
-			from = i
-		}
-		if m>>(from&31)&1 == 0 {
-			w.fail(ErrAbsentLanes, 1<<i, "the value comes from lane %d, which does not take part (lanes %#08x do)", from, m)
-			return
-		}
-		if init>>(from&31)&1 == 0 {
-			w.failUninitialized(1 << (from & 31))
-			return
-		}
-		out[i] = a[from&31]
+	var missing uint32
+	for l, f := range &from {
+		out[l] = a[f&31]
+		missing |= (^have >> (f & 31) & 1) << l
 	}
-	d := w.target32(s.d, m)
-	*d = out
+	if missing &= m; missing != 0 {
+		i := bits.TrailingZeros32(missing) & 31
+		if f := from[i] & 31; m>>f&1 == 0 {
+			w.fail(ErrAbsentLanes, 1<<i, "the value comes from lane %d, which does not take part (lanes %#08x do)", f, m)
+		} else {
+			w.failUninitialized(1 << f)
+		}
+		return
+	}
+	*w.target32(s.d, m) = out
 	w.finish32(s.d, m)
 	if s.p >= 0 {
 		w.setPredicate(s.p, inRange, m)
 	}
+}
+
+// sources gives each lane the lane that it reads, and returns the lanes whose
+// source lies inside their segment; the others read themselves.
+func (s *shuffleOp) sources(from, b, c *v32) (inRange uint32) {
+	for l := range from {
+		i := uint32(l)
+		step, clamp, segment := b[l]&31, c[l]&31, c[l]>>8&31
+		most, f := i&segment|clamp&^segment, uint32(0)
+		ok := false
+		switch s.mode {
+		case shuffleUp:
+			f = i - step
+			ok = int32(f) >= int32(most)
+		case shuffleDown:
+			f = i + step
+			ok = f <= most
+		case shuffleXor:
+			f = i ^ step
+			ok = f <= most
+		default:
+			f = i&segment | step&^segment
+			ok = f <= most
+		}
+		if !ok {
+			f = i
+		}
+		from[l] = f
+		inRange |= bit(ok) << l
+	}
+	return inRange
 }
 
 // voteOp is a decoded vote.sync; d is a predicate slot, or with ballot a register.

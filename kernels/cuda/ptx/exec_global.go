@@ -35,57 +35,80 @@ func allWritten(p []byte) bool {
 func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 	first := bits.TrailingZeros32(m) & 31
 	lead := w.addr[first]
-	al := w.blk.seen[w.pc]
+	s := w.site()
+	al := s.seen
 	if al == nil || lead-al.base >= uint64(len(al.data)) {
 		if al = find(w.blk.allocations, lead); al == nil {
 			w.failAddress(first, size)
 			return nil, 0
 		}
-		w.blk.seen[w.pc] = al
+		s.meet(w.blk, al)
 	}
 	part := m
-	room, base := int64(len(al.data)-size), al.base
-	dense := m == fullMask
-	for l, a := range &w.addr {
-		o := int64(a - base)
-		if uint64(o) > uint64(room) && m>>l&1 == 1 || room < 0 {
-			if find(w.blk.allocations, a) == al || room < 0 {
-				w.failAddress(l, size)
-				return nil, 0
-			}
-			part &^= 1 << l
+	if or, most := vec.offsets(&w.off, &w.addr, al.base); m != fullMask || or&uint64(size-1) != 0 || or >= 1<<31 || int(most)+size > len(al.data) {
+		if part = w.within(al, m, size); part == 0 {
+			return nil, 0
 		}
-		dense = dense && a == lead+uint64(l*size)
-		w.off[l] = int32(o)
 	}
 	if write && al.readOnly {
 		w.fail(ErrReadOnly, part, "store to %s", al.what)
 		return nil, 0
 	}
-	if dense && part == fullMask {
-		o := int(w.off[0])
-		if written := al.written[o : o+32*size]; write {
-			copy(written, ones[:])
-		} else if !allWritten(written) {
-			w.failUnwritten(al, part, size)
-			return nil, 0
-		}
-		sectors := int64((lead+uint64(32*size)-1)>>5 - lead>>5 + 1)
-		w.countGlobal(al, write, Traffic{1, int64(32 * size), sectors, int64(size)})
-		return al, part
+	p := &s.global
+	if !p.matches(part, &w.off) {
+		sectors, ideal := w.sectors(part, size)
+		p.note(part, &w.off, Traffic{1, int64(size * bits.OnesCount32(part)), sectors, ideal})
 	}
-	if write {
-		for l := part; l != 0; l &= l - 1 {
-			o := w.off[bits.TrailingZeros32(l)&31]
-			copy(al.written[o:int(o)+size], ones[:])
-		}
-	} else if !w.lanesWritten(al, part, size) {
+	if !w.written(al, part, size, write, p.dense) {
 		w.failUnwritten(al, part, size)
 		return nil, 0
 	}
-	sectors, ideal := w.sectors(part, size)
-	w.countGlobal(al, write, Traffic{1, int64(size * bits.OnesCount32(part)), sectors, ideal})
+	if write {
+		s.globalStore.add(p.traffic)
+	} else {
+		s.globalLoad.add(p.traffic)
+	}
 	return al, part
+}
+
+// within returns the lanes of m that lie inside al. A lane that touches its bounds
+// or is misaligned is a fault; lanes elsewhere are left for later.
+func (w *warp) within(al *allocation, m uint32, size int) uint32 {
+	if !w.aligned(m, size) {
+		return 0
+	}
+	part := m
+	room := int64(len(al.data) - size)
+	for l, a := range &w.addr {
+		if o := int64(a - al.base); m>>l&1 == 1 && (uint64(o) > uint64(room) || room < 0) {
+			if find(w.blk.allocations, a) == al {
+				w.failAddress(l, size)
+				return 0
+			}
+			part &^= 1 << l
+		}
+	}
+	return part
+}
+
+// written marks the bytes that a store writes, or reports whether something wrote
+// those that a load reads. dense: the 32 lanes are one stretch.
+func (w *warp) written(al *allocation, m uint32, size int, write, dense bool) bool {
+	if dense {
+		bytes := al.written[w.off[0]:][:32*size]
+		if write {
+			copy(bytes, ones[:])
+			return true
+		}
+		return allWritten(bytes)
+	}
+	if !write {
+		return w.lanesWritten(al, m, size)
+	}
+	for l := m; l != 0; l &= l - 1 {
+		copy(al.written[w.off[bits.TrailingZeros32(l)&31]:][:size], ones[:])
+	}
+	return true
 }
 
 // lanesWritten reports whether something wrote every byte that the lanes read.
@@ -105,16 +128,6 @@ func (w *warp) lanesWritten(al *allocation, m uint32, size int) bool {
 		}
 	}
 	return true
-}
-
-func (w *warp) countGlobal(al *allocation, write bool, t Traffic) {
-	w.blk.touched[w.pc].count(w.blk, al, write, t.Units)
-	c := &w.blk.tallies[w.pc]
-	if write {
-		c.globalStore.add(t)
-	} else {
-		c.globalLoad.add(t)
-	}
 }
 
 // sectors counts the sectors of 32 bytes that the lanes touch, and how few the

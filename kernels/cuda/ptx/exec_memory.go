@@ -90,9 +90,6 @@ func windowOf(addr uint64) space {
 
 // inSpace moves the data of lanes whose addresses are relative to one space.
 func (a *access) inSpace(w *warp, sp space, m uint32) {
-	if !w.aligned(m, a.total()) {
-		return
-	}
 	switch sp {
 	case spaceGlobal, spaceConst:
 		for rest := m; rest != 0; {
@@ -114,11 +111,11 @@ func (a *access) inSpace(w *warp, sp space, m uint32) {
 			a.move(w, w.blk.shared, m)
 		}
 	case spaceLocal:
-		if w.localAccess(m, a.total(), a.write) {
+		if w.aligned(m, a.total()) && w.localAccess(m, a.total(), a.write) {
 			a.move(w, w.local.data, m)
 		}
 	case spaceParam:
-		if w.paramAccess(m, a.total(), a.write) {
+		if w.aligned(m, a.total()) && w.paramAccess(m, a.total(), a.write) {
 			a.move(w, w.blk.args, m)
 		}
 	}
@@ -165,16 +162,22 @@ func (a *access) move(w *warp, data []byte, m uint32) {
 }
 
 func (a *access) load32(w *warp, data []byte, d *v32, at int32, m uint32) {
-	if a.bytes == 4 {
+	if m == fullMask && a.bytes == 4 {
 		for l, o := range &w.off {
-			if m>>l&1 == 1 {
-				d[l] = binary.LittleEndian.Uint32(data[o+at:])
-			}
+			d[l] = binary.LittleEndian.Uint32(data[o+at:])
+		}
+		return
+	}
+	if m == fullMask && a.bytes == 2 && a.signBits == 0 {
+		for l, o := range &w.off {
+			d[l] = uint32(binary.LittleEndian.Uint16(data[o+at:]))
 		}
 		return
 	}
 	for l, o := range &w.off {
-		if m>>l&1 == 1 {
+		if m>>l&1 == 1 && a.bytes == 4 {
+			d[l] = binary.LittleEndian.Uint32(data[o+at:])
+		} else if m>>l&1 == 1 {
 			v := uint64(data[o+at])
 			if a.bytes == 2 {
 				v = uint64(binary.LittleEndian.Uint16(data[o+at:]))
@@ -201,6 +204,12 @@ func (a *access) load64(w *warp, data []byte, d *v64, at int32, m uint32) {
 }
 
 func (a *access) store32(w *warp, data []byte, s *v32, at int32, m uint32) {
+	if m == fullMask && a.bytes == 4 {
+		for l, o := range &w.off {
+			binary.LittleEndian.PutUint32(data[o+at:], s[l])
+		}
+		return
+	}
 	for l, o := range &w.off {
 		if m>>l&1 == 0 {
 			continue

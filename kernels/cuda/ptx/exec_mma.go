@@ -68,19 +68,22 @@ func (o *matrixOp) execute(w *warp, m uint32) {
 // fragments are the registers of an mma of bf16, as multiplyFast takes them.
 type fragments struct {
 	d, c, a [4]*v32
-	b       *[16][8]float32
+	b       [2]*v32
+	mat     *matrices // to work in
 	k       int
 }
 
 // fast multiplies bf16 with vector instructions, if there are any.
 func (o *matrixOp) fast(w *warp, mat *matrices) bool {
-	o.gatherB(w, mat)
-	f := fragments{b: &mat.b, k: o.k}
+	f := fragments{mat: mat, k: o.k}
 	for r := range 4 {
 		f.d[r], f.c[r] = &w.r32[o.d[r]], &w.r32[o.c[r]]
 	}
 	for r, slot := range o.a[:o.nA] {
 		f.a[r] = &w.r32[slot]
+	}
+	for r, slot := range o.b[:o.nB] {
+		f.b[r] = &w.r32[slot]
 	}
 	if !multiplyFast(&f) {
 		return false
@@ -94,7 +97,7 @@ func (o *matrixOp) fast(w *warp, mat *matrices) bool {
 // overlaps reports whether D shares registers with operands that are still needed
 // when its upper half has been written.
 func (o *matrixOp) overlaps() bool {
-	needed := append(append([]int{o.c[2], o.c[3]}, o.a[:o.nA]...), o.b[:o.nB]...)
+	needed := []int{o.c[2], o.c[3]}
 	return slices.Contains(needed, o.d[0]) || slices.Contains(needed, o.d[1])
 }
 
@@ -218,7 +221,7 @@ func (o *loadMatrixOp) execute(w *warp, m uint32) {
 			w.addr[l] &= windowSize - 1
 		}
 	}
-	if !w.aligned(rows, 16) || !w.sharedAccess(rows, 16, o.store) {
+	if !w.sharedAccess(rows, 16, o.store) {
 		return
 	}
 	for i := 0; i < o.n; i++ {

@@ -3,60 +3,52 @@ package ptx
 // sectorBytes is the unit in which device memory and the L2 cache are read and written.
 const sectorBytes = 32
 
-// touches counts the sectors that one instruction moves, by allocation: those of the
-// allocation that it met last, until it meets another.
-type touches struct {
-	al          *allocation
-	load, store int64
-}
+// moved counts sectors.
+type moved struct{ load, store int64 }
 
-// count adds sectors of al; what was counted for another allocation goes to the block.
-func (t *touches) count(b *block, al *allocation, write bool, sectors int64) {
-	if t.al != al {
-		t.flush(b)
-		t.al = al
-	}
-	if write {
-		t.store += sectors
-	} else {
-		t.load += sectors
+// meet makes al the allocation that the site's traffic belongs to from now on.
+func (s *site) meet(b *block, al *allocation) {
+	if s.seen != al {
+		s.settle(b)
+		s.seen = al
 	}
 }
 
-// flush adds to the block's sums.
-func (t *touches) flush(b *block) {
-	if t.al == nil {
-		return
+// settle adds what the site has moved since it met its allocation to the block's sums.
+func (s *site) settle(b *block) {
+	now := moved{s.globalLoad.Units, s.globalStore.Units}
+	if s.seen != nil && now != s.settled {
+		sum := b.moved[s.seen]
+		if sum == nil {
+			sum = new(moved)
+			b.moved[s.seen] = sum
+		}
+		sum.load += now.load - s.settled.load
+		sum.store += now.store - s.settled.store
 	}
-	sum := b.moved[t.al]
-	if sum == nil {
-		sum = new(touches)
-		b.moved[t.al] = sum
-	}
-	sum.load += t.load
-	sum.store += t.store
-	t.load, t.store = 0, 0
+	s.settled = now
 }
 
 // footprint is the bytes that device memory moves when the cache catches every repeated
 // access: of each allocation the sectors read, at most all of it once, and the sectors
-// written, likewise. scale is blocks of the grid per block that ran.
-func footprint(blocks []*block, scale float64) (bytes int64) {
-	sums := map[*allocation]touches{}
-	for _, b := range blocks {
-		for pc := range b.touched {
-			b.touched[pc].flush(b)
+// written, likewise. each is blocks of the grid per block that ran.
+func footprint(workers []worker, each float64) (bytes int64) {
+	sums := map[*allocation]moved{}
+	for i := range workers {
+		b := workers[i].block
+		for j := range b.sites {
+			b.sites[j].settle(b)
 		}
-		for al, t := range b.moved {
+		for al, m := range b.moved {
 			sum := sums[al]
-			sum.load += t.load
-			sum.store += t.store
+			sum.load += m.load
+			sum.store += m.store
 			sums[al] = sum
 		}
 	}
-	for al, t := range sums {
-		for _, sectors := range []int64{t.load, t.store} {
-			bytes += min(int64(float64(sectors*sectorBytes)*scale), int64(len(al.data)))
+	for al, m := range sums {
+		for _, sectors := range []int64{m.load, m.store} {
+			bytes += min(int64(float64(sectors*sectorBytes)*each), int64(len(al.data)))
 		}
 	}
 	return bytes

@@ -50,59 +50,72 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 		chosen = min(blocks, int64(l.Sample))
 	}
 	workers = int(min(int64(workers), chosen))
-	var (
-		next   atomic.Int64
-		stop   atomic.Bool
-		wg     sync.WaitGroup
-		done   = make([]*block, workers)
-		faults = make([]*Fault, workers)
-		where  = make([]int64, workers)
-	)
-	for i := range workers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			b := newBlock(k, mem, l, symbols)
-			done[i] = b
-			for !stop.Load() {
-				n := next.Add(1) - 1
-				if n >= chosen {
-					return
-				}
-				n = (2*n + 1) * blocks / (2 * chosen) // the middle of its share of the grid
-				x, y := int64(l.Grid[0]), int64(l.Grid[1])
-				index := [3]int{int(n % x), int(n / x % y), int(n / x / y)}
-				if faults[i] = b.run(index, l.Budget); faults[i] != nil {
-					where[i] = n
-					stop.Store(true)
-					return
-				}
-			}
-		}()
+	r := run{blocks: blocks, chosen: chosen, workers: make([]worker, workers)}
+	var wg sync.WaitGroup
+	for i := range r.workers[1:] {
+		wg.Go(func() { r.work(&r.workers[i+1], mem, &l, symbols) })
 	}
+	r.work(&r.workers[0], mem, &l, symbols)
 	wg.Wait()
-	var first *Fault
-	at := blocks
-	for i, f := range faults {
-		if f != nil && where[i] < at {
-			first, at = f, where[i]
+	if f := r.first(); f != nil {
+		return Counts{}, f
+	}
+	c := k.sum(r.workers, l.Lines)
+	each := float64(blocks) / float64(chosen)
+	if chosen < blocks {
+		c.scale(each)
+	}
+	c.Footprint = footprint(r.workers, each)
+	c.Blocks = blocks
+	c.Warps = blocks * int64(len(r.workers[0].block.warps))
+	for i := range r.workers {
+		k.giveBack(r.workers[i].block)
+	}
+	return c, nil
+}
+
+// run is one launch at work: its workers take the blocks in order.
+type run struct {
+	blocks  int64
+	chosen  int64 // how many of them run
+	next    atomic.Int64
+	stop    atomic.Bool
+	workers []worker
+}
+
+// worker is one goroutine of a launch.
+type worker struct {
+	block *block
+	fault *Fault
+	at    int64 // number of the block that faulted
+}
+
+func (r *run) work(w *worker, mem *Memory, l *Launch, symbols map[string]uint64) {
+	w.block = l.Kernel.block(mem, l, symbols)
+	for !r.stop.Load() {
+		n := r.next.Add(1) - 1
+		if n >= r.chosen {
+			return
+		}
+		n = (2*n + 1) * r.blocks / (2 * r.chosen) // the middle of its share of the grid
+		x, y := int64(l.Grid[0]), int64(l.Grid[1])
+		index := [3]int{int(n % x), int(n / x % y), int(n / x / y)}
+		if w.fault = w.block.run(index, l.Budget); w.fault != nil {
+			w.at = n
+			r.stop.Store(true)
 		}
 	}
-	if first != nil {
-		return Counts{}, first
+}
+
+// first returns the fault in the lowest block.
+func (r *run) first() (first *Fault) {
+	at := r.blocks
+	for _, w := range r.workers {
+		if w.fault != nil && w.at < at {
+			first, at = w.fault, w.at
+		}
 	}
-	tallies := make([][]tally, workers)
-	for i, b := range done {
-		tallies[i] = b.tallies
-	}
-	c := k.sum(tallies, l.Lines)
-	if chosen < blocks {
-		c.scale(float64(blocks) / float64(chosen))
-	}
-	c.Footprint = footprint(done, float64(blocks)/float64(chosen))
-	c.Blocks = blocks
-	c.Warps = blocks * int64(len(done[0].warps))
-	return c, nil
+	return first
 }
 
 // Check says, as ErrLaunch, what a card would refuse about the launch before it runs.

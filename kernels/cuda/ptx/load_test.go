@@ -16,7 +16,7 @@ func TestWhatIsOutsideTheSubsetIsRefusedWithItsLine(t *testing.T) {
 	}{
 		{"frobnicate.b32 %r0, %r1;", "unknown instruction frobnicate.b32"},
 		{"add.shiny.s32 %r0, %r1, %r2;", "modifier .shiny"},
-		{"add.cc.u32 %r0, %r1, %r2;", "modifier .cc"},
+		{"add.rn.u32 %r0, %r1, %r2;", "modifier .rn"},
 		{"add.s32 %r0, %r1;", "2 operands"},
 		{"add.s32 %r0, %d1, %r2;", "register %d1 has 64 bits, type .s32 has 32"},
 		{"add.b32 %r0, %r1, %r2;", "type .b32"},

@@ -3,7 +3,9 @@ package ptx
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -17,7 +19,7 @@ const guardBytes = 1 << 16
 type Memory struct {
 	mu      sync.Mutex
 	next    uint64
-	live    atomic.Pointer[[]*allocation] // sorted by base, replaced whole
+	live    atomic.Pointer[[]*allocation] // sorted by base; entries of an array never change
 	freed   []span                        // sorted by base, for use after free
 	modules map[*Module]map[string]uint64
 	atomics sync.Mutex // orders atomics and volatile accesses of different blocks
@@ -61,10 +63,7 @@ func (m *Memory) Alloc(size int) (uint64, error) {
 func (m *Memory) add(a *allocation) uint64 {
 	a.base = (m.next+guardBytes)&^511 | 256
 	m.next = a.end() + guardBytes
-	old := *m.live.Load()
-	list := make([]*allocation, len(old), len(old)+1)
-	copy(list, old)
-	list = append(list, a)
+	list := append(*m.live.Load(), a) // behind what a running kernel sees of the same array
 	m.live.Store(&list)
 	return a.base
 }
@@ -81,7 +80,7 @@ func (m *Memory) Free(addr uint64) error {
 		}
 		return fmt.Errorf("ptx: free of %#x: %w: no allocation starts there", addr, ErrBounds)
 	}
-	list := make([]*allocation, 0, len(old)-1)
+	list := make([]*allocation, 0, cap(old))
 	list = append(append(list, old[:i]...), old[i+1:]...)
 	m.live.Store(&list)
 	j := sort.Search(len(m.freed), func(j int) bool { return m.freed[j].base > addr })
@@ -236,22 +235,13 @@ func (m *Memory) Global(module *Module, name string) (addr uint64, size int, err
 func (m *Memory) Unload(module *Module) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, ok := m.modules[module]
-	if !ok || len(at) == 0 {
-		delete(m.modules, module)
-		return
+	if variables := m.modules[module]; len(variables) > 0 {
+		list := slices.DeleteFunc(slices.Clone(*m.live.Load()), func(a *allocation) bool {
+			name, ok := strings.CutPrefix(a.what, "variable ")
+			return ok && variables[name] == a.base
+		})
+		m.live.Store(&list)
 	}
-	mine := map[uint64]bool{}
-	for _, addr := range at {
-		mine[addr] = true
-	}
-	var kept []*allocation
-	for _, a := range *m.live.Load() {
-		if !mine[a.base] {
-			kept = append(kept, a)
-		}
-	}
-	m.live.Store(&kept)
 	delete(m.modules, module)
 }
 
@@ -273,12 +263,11 @@ func (m *Memory) load(module *Module) map[string]uint64 {
 	return at
 }
 
-// setBytes doubles what is set until p is full: copies run far faster than a byte loop.
+// setBytes sets all of p to v, by copies that double.
 func setBytes(p []byte, v byte) {
-	if len(p) == 0 {
-		return
+	if len(p) > 0 {
+		p[0] = v
 	}
-	p[0] = v
 	for n := 1; n < len(p); n *= 2 {
 		copy(p[n:], p[:n])
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 )
 
 // Module is one loaded PTX text. It is immutable and may be shared.
@@ -23,7 +24,7 @@ type Param struct {
 	Align  int // bytes
 }
 
-// Kernel is one decoded entry point. It is immutable and may be shared.
+// Kernel is one decoded entry point. It does not change and may be shared.
 type Kernel struct {
 	Name            string
 	Params          []Param
@@ -38,10 +39,13 @@ type Kernel struct {
 	init32     []uint32 // which slots hold constants: their lanes count as written
 	init64     []uint32
 	predicates int
+	sites      int // memory instructions
 	values32   []slotValue
 	values64   []slotValue
 	symbols    []slotSymbol
 	specials   []slotSpecial
+
+	idle sync.Pool // of *block: those of earlier launches
 }
 
 // slotValue is a constant that lives in a register slot.
@@ -106,8 +110,8 @@ func (m *Module) Kernels() []string {
 	return names
 }
 
-// constants fills the slots of a warp that no block changes.
-func (k *Kernel) constants(w *warp, l Launch, symbols map[string]uint64) {
+// fillConstants fills the slots of a warp that no launch changes.
+func (k *Kernel) fillConstants(w *warp) {
 	for _, c := range k.values32 {
 		for i := range w.r32[c.slot] {
 			w.r32[c.slot][i] = uint32(c.value)
@@ -118,11 +122,19 @@ func (k *Kernel) constants(w *warp, l Launch, symbols map[string]uint64) {
 			w.r64[c.slot][i] = c.value
 		}
 	}
+}
+
+// fillSymbols fills the addresses of the module's variables.
+func (k *Kernel) fillSymbols(w *warp, symbols map[string]uint64) {
 	for _, s := range k.symbols {
 		for i := range w.r64[s.slot] {
 			w.r64[s.slot][i] = symbols[s.name] + uint64(s.offset)
 		}
 	}
+}
+
+// fillSpecials fills the special registers.
+func (k *Kernel) fillSpecials(w *warp, l *Launch) {
 	for _, s := range k.specials {
 		read := specialRegisters[s.name]
 		for i := range w.r32[s.slot] {
@@ -144,28 +156,28 @@ func (k *Kernel) blockSpecials(w *warp) {
 }
 
 // specialRegisters tells each special register's value in a lane at launch.
-var specialRegisters = map[string]func(w *warp, l Launch, lane int) uint32{
-	"%tid.x":             func(w *warp, l Launch, lane int) uint32 { return uint32((32*w.id + lane) % l.Block[0]) },
-	"%tid.y":             func(w *warp, l Launch, lane int) uint32 { return uint32((32*w.id + lane) / l.Block[0] % l.Block[1]) },
-	"%tid.z":             func(w *warp, l Launch, lane int) uint32 { return uint32((32*w.id + lane) / l.Block[0] / l.Block[1]) },
-	"%ntid.x":            func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Block[0]) },
-	"%ntid.y":            func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Block[1]) },
-	"%ntid.z":            func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Block[2]) },
-	"%ctaid.x":           func(*warp, Launch, int) uint32 { return 0 },
-	"%ctaid.y":           func(*warp, Launch, int) uint32 { return 0 },
-	"%ctaid.z":           func(*warp, Launch, int) uint32 { return 0 },
-	"%nctaid.x":          func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Grid[0]) },
-	"%nctaid.y":          func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Grid[1]) },
-	"%nctaid.z":          func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Grid[2]) },
-	"%laneid":            func(_ *warp, _ Launch, lane int) uint32 { return uint32(lane) },
-	"%warpid":            func(w *warp, _ Launch, _ int) uint32 { return uint32(w.id) },
-	"%nwarpid":           func(_ *warp, l Launch, _ int) uint32 { return uint32((l.Block[0]*l.Block[1]*l.Block[2] + 31) / 32) },
-	"%lanemask_eq":       func(_ *warp, _ Launch, lane int) uint32 { return 1 << lane },
-	"%lanemask_lt":       func(_ *warp, _ Launch, lane int) uint32 { return 1<<lane - 1 },
-	"%lanemask_le":       func(_ *warp, _ Launch, lane int) uint32 { return 2<<lane - 1 },
-	"%lanemask_gt":       func(_ *warp, _ Launch, lane int) uint32 { return ^(2<<lane - 1) },
-	"%lanemask_ge":       func(_ *warp, _ Launch, lane int) uint32 { return ^(1<<lane - 1) },
-	"%dynamic_smem_size": func(_ *warp, l Launch, _ int) uint32 { return uint32(l.SharedBytes) },
-	"%total_smem_size":   func(_ *warp, l Launch, _ int) uint32 { return uint32(l.Kernel.SharedBytes + l.SharedBytes) },
-	"WARP_SZ":            func(*warp, Launch, int) uint32 { return 32 },
+var specialRegisters = map[string]func(w *warp, l *Launch, lane int) uint32{
+	"%tid.x":             func(w *warp, l *Launch, lane int) uint32 { return uint32((32*w.id + lane) % l.Block[0]) },
+	"%tid.y":             func(w *warp, l *Launch, lane int) uint32 { return uint32((32*w.id + lane) / l.Block[0] % l.Block[1]) },
+	"%tid.z":             func(w *warp, l *Launch, lane int) uint32 { return uint32((32*w.id + lane) / l.Block[0] / l.Block[1]) },
+	"%ntid.x":            func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Block[0]) },
+	"%ntid.y":            func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Block[1]) },
+	"%ntid.z":            func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Block[2]) },
+	"%ctaid.x":           func(*warp, *Launch, int) uint32 { return 0 },
+	"%ctaid.y":           func(*warp, *Launch, int) uint32 { return 0 },
+	"%ctaid.z":           func(*warp, *Launch, int) uint32 { return 0 },
+	"%nctaid.x":          func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Grid[0]) },
+	"%nctaid.y":          func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Grid[1]) },
+	"%nctaid.z":          func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Grid[2]) },
+	"%laneid":            func(_ *warp, _ *Launch, lane int) uint32 { return uint32(lane) },
+	"%warpid":            func(w *warp, _ *Launch, _ int) uint32 { return uint32(w.id) },
+	"%nwarpid":           func(_ *warp, l *Launch, _ int) uint32 { return uint32((l.Block[0]*l.Block[1]*l.Block[2] + 31) / 32) },
+	"%lanemask_eq":       func(_ *warp, _ *Launch, lane int) uint32 { return 1 << lane },
+	"%lanemask_lt":       func(_ *warp, _ *Launch, lane int) uint32 { return 1<<lane - 1 },
+	"%lanemask_le":       func(_ *warp, _ *Launch, lane int) uint32 { return 2<<lane - 1 },
+	"%lanemask_gt":       func(_ *warp, _ *Launch, lane int) uint32 { return ^(2<<lane - 1) },
+	"%lanemask_ge":       func(_ *warp, _ *Launch, lane int) uint32 { return ^(1<<lane - 1) },
+	"%dynamic_smem_size": func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.SharedBytes) },
+	"%total_smem_size":   func(_ *warp, l *Launch, _ int) uint32 { return uint32(l.Kernel.SharedBytes + l.SharedBytes) },
+	"WARP_SZ":            func(*warp, *Launch, int) uint32 { return 32 },
 }

@@ -15,13 +15,54 @@
 
 // STEP: y += a[2t]·b[2t], then y += a[2t+1]·b[2t+1]; a from row g at SI, b in Y8 and Y9.
 #define STEP(g, y) \
-	VPBROADCASTD (16*g)(SI), Y10; \
-	VPSLLD $16, Y10, Y11; \
-	VPAND  Y12, Y10, Y10; \
-	VMULPS Y8, Y11, Y11; \
-	VADDPS Y11, y, y; \
-	VMULPS Y9, Y10, Y10; \
-	VADDPS Y10, y, y
+	VBROADCASTSS (16*g)(SI), Y10; \
+	VBROADCASTSS (16*g+128)(SI), Y11; \
+	VMULPS Y8, Y10, Y10; \
+	VADDPS Y10, y, y; \
+	VMULPS Y9, Y11, Y11; \
+	VADDPS Y11, y, y
+
+// WIDEN: the bf16 pairs of y at n(R13), the low halves, and at n+m(R13), the high ones.
+#define WIDEN(y, n, m) \
+	VPSLLD $16, y, Y10; \
+	VPAND  Y12, y, y; \
+	VMOVUPS Y10, (n)(R13); \
+	VMOVUPS y, (n+m)(R13)
+
+// WIDENA: a register of A at SI to 32 low halves and 32 high ones at R13.
+#define WIDENA \
+	VMOVUPS (SI), Y0; \
+	VMOVUPS 32(SI), Y1; \
+	VMOVUPS 64(SI), Y2; \
+	VMOVUPS 96(SI), Y3; \
+	WIDEN(Y0, 0, 128); \
+	WIDEN(Y1, 32, 128); \
+	WIDEN(Y2, 64, 128); \
+	WIDEN(Y3, 96, 128)
+
+// WIDENB: a register of B at SI to eight rows of eight columns at R13: lane 4n+t
+// holds rows 2t and 2t+1 of column n.
+#define WIDENB \
+	VMOVUPS (SI), X0; \
+	VMOVUPS 16(SI), X1; \
+	VMOVUPS 32(SI), X2; \
+	VMOVUPS 48(SI), X3; \
+	VINSERTF128 $1, 64(SI), Y0, Y0; \
+	VINSERTF128 $1, 80(SI), Y1, Y1; \
+	VINSERTF128 $1, 96(SI), Y2, Y2; \
+	VINSERTF128 $1, 112(SI), Y3, Y3; \
+	VUNPCKLPS Y1, Y0, Y4; \
+	VUNPCKHPS Y1, Y0, Y5; \
+	VUNPCKLPS Y3, Y2, Y6; \
+	VUNPCKHPS Y3, Y2, Y7; \
+	VUNPCKLPD Y6, Y4, Y0; \
+	VUNPCKHPD Y6, Y4, Y1; \
+	VUNPCKLPD Y7, Y5, Y2; \
+	VUNPCKHPD Y7, Y5, Y3; \
+	WIDEN(Y0, 0, 32); \
+	WIDEN(Y1, 64, 32); \
+	WIDEN(Y2, 128, 32); \
+	WIDEN(Y3, 192, 32)
 
 // STORE: row g of D = y, to R10 (even columns) and R11 (odd columns), a NaN as 0x7fffffff.
 #define STORE(g, y, x) \
@@ -35,13 +76,37 @@
 
 // func multiplyAVX2(f *fragments)
 //
-// fragments is d [4]*v32 at 0, c [4]*v32 at 32, a [4]*v32 at 64, b *[16][8]float32
-// at 96, k at 104. The upper eight rows are computed first, then the lower eight.
+// fragments is d [4]*v32 at 0, c [4]*v32 at 32, a [4]*v32 at 64, b [2]*v32 at 96,
+// mat *matrices at 112, k at 120. A and B are widened first, into the matrices, which
+// take 256 bytes for a register of either: A's from 0 on, B's from 1024 on. Then the
+// upper eight rows are computed, then the lower eight.
 TEXT ·multiplyAVX2(SB), NOSPLIT, $0-8
 	MOVQ f+0(FP), DI
 	VPCMPEQD Y12, Y12, Y12
 	VPSRLD $1, Y12, Y13          // 0x7fffffff
 	VPSLLD $16, Y12, Y12         // 0xffff0000
+	MOVQ 112(DI), R13            // matrices
+	MOVQ 64(DI), SI
+	WIDENA                       // a[0]
+	ADDQ $256, R13
+	MOVQ 72(DI), SI
+	WIDENA                       // a[1]
+	ADDQ $768, R13
+	MOVQ 96(DI), SI
+	WIDENB                       // b[0]
+	CMPQ 120(DI), $16
+	JNE  widened
+	ADDQ $256, R13
+	MOVQ 104(DI), SI
+	WIDENB                       // b[1]
+	SUBQ $768, R13
+	MOVQ 80(DI), SI
+	WIDENA                       // a[2]
+	ADDQ $256, R13
+	MOVQ 88(DI), SI
+	WIDENA                       // a[3]
+
+widened:
 	XORQ BX, BX                  // half = 0
 
 half:
@@ -59,9 +124,12 @@ half:
 	LOAD(5, Y5)
 	LOAD(6, Y6)
 	LOAD(7, Y7)
-	MOVQ 64(DI)(BX*8), SI        // a[half]: the first eight columns
-	MOVQ 96(DI), DX              // b
-	MOVQ 104(DI), R12            // k left
+	MOVQ 112(DI), DX
+	MOVQ BX, SI
+	SHLQ $8, SI
+	ADDQ DX, SI                  // a[half], widened: the first eight columns
+	ADDQ $1024, DX               // b
+	MOVQ 120(DI), R12            // k left
 
 eight:
 	MOVQ $4, CX                  // four pairs of columns
@@ -81,7 +149,7 @@ pair:
 	ADDQ $64, DX                 // next two rows of b
 	DECQ CX
 	JNZ  pair
-	MOVQ 80(DI)(BX*8), SI        // a[half+2]: the next eight columns
+	ADDQ $496, SI                // a[half+2]: the next eight columns
 	SUBQ $8, R12
 	JG   eight
 

@@ -87,14 +87,18 @@ func TestPtxasAcceptsTheSnippets(t *testing.T) {
 	dir := t.TempDir()
 	for name, list := range allSnippets() {
 		var all strings.Builder
-		all.WriteString(".version 8.4\n.target sm_80\n.address_size 64\n")
+		arch := "sm_80"
+		if name == "hopper" {
+			arch = "sm_90a"
+		}
+		all.WriteString(".version 8.4\n.target " + arch + "\n.address_size 64\n")
 		for i, s := range list {
 			_, entry, _ := strings.Cut(s.text(true), ".address_size 64\n")
 			all.WriteString(strings.Replace(entry, ".entry k(", fmt.Sprintf(".entry k%d(", i), 1))
 		}
 		file := filepath.Join(dir, name+".ptx")
 		require.NoError(t, os.WriteFile(file, []byte(all.String()), 0o600))
-		out, err := command.Command(ptxas, "-arch=sm_80", "-o", filepath.Join(dir, name+".cubin"), file).CombinedOutput()
+		out, err := command.Command(ptxas, "-arch="+arch, "-o", filepath.Join(dir, name+".cubin"), file).CombinedOutput()
 		if err != nil {
 			lines := strings.Split(all.String(), "\n")
 			for _, l := range strings.Split(string(out), "\n") {
@@ -113,5 +117,5 @@ func TestPtxasAcceptsTheSnippets(t *testing.T) {
 func allSnippets() map[string][]snippet {
 	return map[string][]snippet{"integer": integerSnippets, "bits": bitSnippets, "float": floatSnippets,
 		"half": halfSnippets, "convert": convertSnippets, "compare": compareSnippets, "memory": memorySnippets,
-		"collective": collectiveSnippets}
+		"collective": collectiveSnippets, "subset": subsetSnippets, "hopper": hopperSnippets}
 }

@@ -163,18 +163,18 @@ func comparison32(name string, t scalar) compare32 {
 	var f compare32
 	switch {
 	case t.isFloat() && t.bits == 32 && t.lanes == 1:
-		f, _ = floatOperator(name, ltF32, leF32, eqF32)
+		f, _ = floatOperator(name, vec.ltF32, vec.leF32, vec.eqF32)
 	case t.isFloat() && t.bits == 16:
 		format := formatOf(t)
-		if f, _ = floatOperator(name, ltF32, leF32, eqF32); f != nil {
+		if f, _ = floatOperator(name, vec.ltF32, vec.leF32, vec.eqF32); f != nil {
 			f = widened32(func(a uint32) uint32 { return canonical32(float32(format.decode(a))) }, f)
 		}
 	case t.isSigned():
-		if f, _ = integerOperator(name, ltS32, eqU32, false); f != nil && t.bits == 16 {
+		if f, _ = integerOperator(name, vec.ltS32, vec.eqU32, false); f != nil && t.bits == 16 {
 			f = widened32(func(a uint32) uint32 { return uint32(sx(uint64(a), 16)) }, f)
 		}
 	case t.family == unsigned || t.family == untyped:
-		f, _ = integerOperator(name, ltU32, eqU32, t.family == untyped)
+		f, _ = integerOperator(name, vec.ltU32, vec.eqU32, t.family == untyped)
 	}
 	return f
 }

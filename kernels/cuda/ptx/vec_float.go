@@ -70,6 +70,46 @@ func fmaSlow(a, b, c uint32) uint32 {
 	return canonical32(float32(formatF32.round(s, roundNearest)))
 }
 
+// fmaDirected is fma.rz, .rm and .rp: the nearest float32, and one step back where
+// it lies on the wrong side of the exact sum, which is s + err.
+func fmaDirected(a, b, c uint32, mode rounding) uint32 {
+	p, z := float64(f32(a))*float64(f32(b)), float64(f32(c))
+	s := p + z
+	bb := s - p
+	err := (p - (s - bb)) + (z - bb)
+	r := float32(s)
+	u := math.Float32bits(r)
+	if e := u >> 23 & 255; e == 0 || e == 255 {
+		return canonical32(float32(formatF32.round(zeroSign(toOdd(s, err), p, z, mode), mode)))
+	}
+	rest := (s - float64(r)) + err
+	up := rest > 0 && (mode == roundUp || mode == roundZero && r < 0)
+	down := rest < 0 && (mode == roundDown || mode == roundZero && r > 0)
+	switch {
+	case up == down:
+		return u
+	case up == (r > 0): // away from zero
+		return u + 1
+	}
+	return u - 1
+}
+
+// exp2 is 2^x of a float32: a power of two times a Taylor series on [-1/2, 1/2],
+// which is exact to the last bits of a float64.
+func exp2(x float64) float64 {
+	if !(x > -160 && x < 160) {
+		return math.Exp2(x)
+	}
+	n := math.RoundToEven(x)
+	t := (x - n) * math.Ln2
+	y := 1.0 / 6227020800
+	for _, c := range [...]float64{1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
+		1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1} {
+		y = float64(y*t) + c
+	}
+	return y * math.Float64frombits(uint64(1023+int64(n))<<52)
+}
+
 // minFloat and maxFloat return the other operand for a NaN, unless propagate; -0 < +0.
 
 func minFloat(a, b float64, propagate bool) float64 {

@@ -29,6 +29,7 @@ type instr struct {
 	target    int  // of bra; exitTarget when it leads straight to a ret
 	targets   []int
 	index     int // brx.idx: slot of the index
+	site      int // of a memory instruction: index of its site in the block; else -1
 	reconverg int // where diverged lanes meet again; noReconvergence: at the end
 	flops     int64
 	barrier   *barrierOp // of opBarrier
@@ -59,6 +60,7 @@ type warp struct {
 	init64   []uint32
 	pred     []uint32
 	initPred []uint32
+	carry    carries
 
 	scratch32 v32
 	scratch64 v64
@@ -101,6 +103,7 @@ func (w *warp) reset(all uint32) {
 	w.stack = append(w.stack[:0], path{0, noReconvergence, all})
 	w.all, w.live = all, all
 	w.steps, w.fault, w.waiting = 0, nil, nil
+	w.carry = carries{}
 	w.clock, w.floor = 1, 0
 	w.known = [32]uint32{}
 	w.known[w.id] = ^uint32(0)

@@ -13,6 +13,8 @@
 
 typedef __nv_bfloat16 bf16;
 
+#define INFINITY __int_as_float(0x7f800000) // as math.h, which NVRTC lacks
+
 // An entry point sees no pointer twice as written and read, except where it says in place.
 #define RESTRICT __restrict__
 
@@ -25,6 +27,20 @@ __device__ inline void store(bf16 *p, float v) { *p = __float2bfloat16_rn(v); }
 template <typename T> __device__ inline float rounded(float v);
 template <> __device__ inline float rounded<float>(float v) { return v; }
 template <> __device__ inline float rounded<bf16>(float v) { return __bfloat162float(__float2bfloat16_rn(v)); }
+
+// Pack is N neighbouring elements, read or written by one instruction of at most 16 bytes.
+template <typename T, int N> struct alignas(N * sizeof(T)) Pack { T v[N]; };
+
+// load and store N elements at an address that is a multiple of their size.
+template <int N, typename T> __device__ inline void load(float (&v)[N], const T *p) {
+	Pack<T, N> pack = *(const Pack<T, N> *)p;
+	for (int k = 0; k < N; k++) v[k] = load(pack.v + k);
+}
+template <int N, typename T> __device__ inline void store(T *p, const float (&v)[N]) {
+	Pack<T, N> pack;
+	for (int k = 0; k < N; k++) store(pack.v + k, v[k]);
+	*(Pack<T, N> *)p = pack;
+}
 
 // row is the address of row i.
 template <typename T> __device__ inline T *row(T *base, long long i, int stride) { return base + i * stride; }

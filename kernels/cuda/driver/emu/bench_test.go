@@ -1,6 +1,7 @@
 package emu
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,11 +10,17 @@ import (
 )
 
 // BenchmarkSmallTensor is what a conformance test does most: a tensor made, filled,
-// uploaded, read and freed, beside thousands of others that live.
+// uploaded, read and freed, beside others that live.
 func BenchmarkSmallTensor(b *testing.B) {
+	for _, live := range []int{20, 2000} {
+		b.Run(fmt.Sprint(live), func(b *testing.B) { smallTensor(b, live) })
+	}
+}
+
+func smallTensor(b *testing.B, live int) {
 	device, err := New(Options{}).Open(0)
 	require.NoError(b, err)
-	for range 2000 {
+	for range live {
 		_, err := device.Alloc(256)
 		require.NoError(b, err)
 	}

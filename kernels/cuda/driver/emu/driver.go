@@ -18,7 +18,7 @@ const defaultMemoryBytes = 8 << 30
 // Options describe the device.
 type Options struct {
 	Attributes  driver.Attributes // what it imitates; no multiprocessors: A100
-	MemoryBytes int64             // capacity; 0: 8 GiB, or Attributes' if that is less
+	MemoryBytes int64             // capacity, of which each byte used takes two here; 0: 8 GiB, or Attributes' if less
 	Workers     int               // goroutines that run blocks; 0: one a core
 	Budget      int64             // instructions a warp may execute; 0: ptx.DefaultBudget
 	// Sample runs about this many blocks of a launch and scales its counts to all of them,

@@ -96,7 +96,12 @@ func floats(values ...float32) []byte {
 
 // rmsNorm runs the embedded RMS norm of x = (3, 4) with weights (1, 2); try stops at the
 // first error, and what was taken is given back whatever happens.
-func rmsNorm(c *driver.Context, try func(error) bool) (out []byte) {
+func rmsNorm(c *driver.Context, major, minor int, try func(error) bool) (out []byte) {
+	s, err := c.NewStream()
+	if !try(err) {
+		return nil
+	}
+	defer func() { try(c.FreeStream(s)) }()
 	var taken []driver.Ptr
 	defer func() {
 		for _, p := range taken {
@@ -109,7 +114,7 @@ func rmsNorm(c *driver.Context, try func(error) bool) (out []byte) {
 			return 0, false
 		}
 		taken = append(taken, p)
-		return p, values == nil || try(c.CopyIn(p, values, 0))
+		return p, values == nil || try(c.CopyIn(p, values, s))
 	}
 	x, ok := alloc(floats(3, 4))
 	if !ok {
@@ -127,7 +132,7 @@ func rmsNorm(c *driver.Context, try func(error) bool) (out []byte) {
 	if !ok {
 		return nil
 	}
-	source, file, err := ptxfiles.For("norm", 8, 0)
+	source, file, err := ptxfiles.For("norm", major, minor)
 	if !try(err) {
 		return nil
 	}
@@ -142,11 +147,11 @@ func rmsNorm(c *driver.Context, try func(error) bool) (out []byte) {
 	}
 	args := new(driver.Args).Ptr(y).Ptr(stats).Ptr(0).Ptr(x).Ptr(0).Ptr(weight).Ptr(0).
 		Int32(2).Int32(1).Int32(2).Int32(2).Int32(2).Int32(2).Float32(0).Int32(0)
-	if !try(c.Launch(f, driver.Geometry{Grid: [3]int{1}, Block: [3]int{32}, SharedBytes: 8}, args, 0)) {
+	if !try(c.Launch(f, driver.Geometry{Grid: [3]int{1}, Block: [3]int{32}, SharedBytes: 8}, args, s)) {
 		return nil
 	}
 	out = make([]byte, 8)
-	if !try(c.CopyOut(out, y, 0)) {
+	if !try(c.CopyOut(out, y, s)) {
 		return nil
 	}
 	return out
@@ -163,7 +168,7 @@ func normalized(t *testing.T, out []byte) {
 func TestAnEmbeddedKernelRunsAndIsCounted(t *testing.T) {
 	r := open(t, Options{})
 	for range 2 {
-		normalized(t, rmsNorm(r.Context, func(err error) bool { require.NoError(t, err); return true }))
+		normalized(t, rmsNorm(r.Context, 8, 0, func(err error) bool { require.NoError(t, err); return true }))
 	}
 	counts := r.driver.Counts()
 	require.Len(t, counts, 1)
@@ -200,6 +205,22 @@ func TestDevicesImitateTheirCards(t *testing.T) {
 	}
 	_, err := New(Options{}).Open(1)
 	requireCode(t, driver.CodeInvalidDevice, err)
+}
+
+func TestEveryCardRunsItsTexts(t *testing.T) {
+	for _, card := range []driver.Attributes{A100, H100, RTX4090} {
+		t.Run(card.Name, func(t *testing.T) {
+			r := open(t, Options{Attributes: card})
+			for _, name := range ptxfiles.Names() {
+				source, file, err := ptxfiles.For(name, card.Major, card.Minor)
+				require.NoError(t, err)
+				m := must[driver.Module](r)(r.Load(file, source))
+				require.NoError(t, r.Unload(m))
+			}
+			normalized(t, rmsNorm(r.Context, card.Major, card.Minor, func(err error) bool { require.NoError(t, err); return true }))
+			require.NoError(t, r.Close())
+		})
+	}
 }
 
 func TestCapacityIsKept(t *testing.T) {

@@ -166,6 +166,7 @@ func TestWrongHandlesAndSizesAreRefused(t *testing.T) {
 		"copy beyond the end": device.CopyIn(p, make([]byte, 5), 0),
 		"read beyond the end": device.CopyOut(make([]byte, 5), p, 0),
 		"fill in nothing":     device.Fill(1, 0, 1, 0),
+		"copy to nothing":     device.Copy(1, p, 1, 0),
 		"copy from nothing":   device.Copy(p, 1, 1, 0),
 		"free of the middle":  device.Free(p + 1),
 		"free of no host":     device.FreeHost(make([]byte, 1)),
@@ -173,6 +174,10 @@ func TestWrongHandlesAndSizesAreRefused(t *testing.T) {
 		require.ErrorIs(t, err, driver.ErrInvalid, name)
 		requireCode(t, driver.CodeInvalidValue, err)
 	}
+	host, err := device.AllocHost(1)
+	require.NoError(t, err)
+	require.NoError(t, device.FreeHost(host))
+	requireCode(t, driver.CodeInvalidValue, device.FreeHost(host))
 	require.NoError(t, device.Close())
 	_, err = device.Alloc(1)
 	requireCode(t, driver.CodeContextDestroyed, err)

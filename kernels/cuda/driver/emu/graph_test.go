@@ -61,6 +61,14 @@ func TestWhatACaptureForbids(t *testing.T) {
 			require.NoError(r.t, r.Record(e, 0))
 			return r.Wait(s, e)
 		}, driver.CodeCaptureIsolation, true},
+		"wait for an event from before": {func(r *rig, s driver.Stream, _ driver.Ptr) error {
+			_, err := r.EndCapture(s)
+			require.NoError(r.t, err)
+			e := r.event()
+			require.NoError(r.t, r.Record(e, s))
+			require.NoError(r.t, r.BeginCapture(s))
+			return r.Wait(s, e)
+		}, driver.CodeCaptureIsolation, true},
 		"wait of another stream": {func(r *rig, s driver.Stream, _ driver.Ptr) error {
 			e := r.event()
 			require.NoError(r.t, r.Record(e, s))

@@ -144,6 +144,8 @@ func TestALongQueueRunsByItself(t *testing.T) {
 	require.Equal(t, byte(6), r.read(p, 0))
 	require.NoError(t, r.CopyIn(p, large, s))
 	require.Equal(t, byte(7), r.read(p, 0), "copied host memory")
+	require.NoError(t, r.Fill(p, 8, 1, s))
+	require.Equal(t, byte(7), r.read(p, 0), "what has run holds nothing")
 }
 
 func TestTimeIsThatOfTheWork(t *testing.T) {
@@ -165,6 +167,10 @@ func TestTimeIsThatOfTheWork(t *testing.T) {
 	some, err := r.Elapsed(begin, end)
 	require.NoError(t, err)
 	require.Positive(t, some)
+	require.NoError(t, r.Record(end, 0))
+	require.NoError(t, r.SyncEvent(end))
+	_, err = r.Elapsed(begin, end)
+	require.NoError(t, err, "an event that the host waited for has passed")
 	untimed, err := r.NewEvent(false)
 	require.NoError(t, err)
 	require.NoError(t, r.Record(untimed, 0))

@@ -1,0 +1,62 @@
+package cuda
+
+import "retort/kernels"
+
+// crossEntropy is the kernel of src/cross_entropy.cu.
+var crossEntropy = typed("cross_entropy", "cross_entropy")
+
+// HeadCrossEntropy runs head, loss and their backward a chunk of rows at a time.
+func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
+	const op = "HeadCrossEntropy"
+	n, vocabulary := x.Rows, w.Rows
+	kernels.Want(op, "x", x, b.activation, n, w.Cols)
+	kernels.Want(op, "w", w, b.activation, vocabulary, x.Cols)
+	kernels.Want(op, "logprobs", logprobs, kernels.Float32, 1, n)
+	kernels.Want(op, "targets", targets, kernels.Int32, 1, n)
+	kernels.Want(op, "weights", weights, kernels.Float32, 1, n)
+	kernels.Want(op, "chunk", chunk, b.activation, chunk.Rows, vocabulary)
+	wantOptional(op, "dx", dx, b.activation, n, x.Cols)
+	wantOptional(op, "dw", dw, kernels.Float32, vocabulary, w.Cols)
+
+	gradient := !dx.Absent() || !dw.Absent()
+	logits := b.logits(chunk)
+	threads := min(512, vocabularyThreads(vocabulary))
+	for lo := 0; lo < n; lo += logits.rows {
+		hi := min(n, lo+logits.rows)
+		part := logits
+		part.rows = hi - lo
+		rows := b.matrix(x.RowRange(lo, hi))
+		b.product(rowsByRows, part, rows, b.matrix(w), epilogue{})
+		b.launch(crossEntropy, rowGrid(hi-lo, threads), b.args.Reset().Ptr(b.pointer(logprobs.ColRange(lo, hi))).
+			Ptr(part.at).Ptr(b.pointer(targets.ColRange(lo, hi))).Ptr(b.pointer(weights.ColRange(lo, hi))).
+			Int32(vocabulary).Int32(part.stride).Int32(flag(gradient)))
+		part.dtype = b.activation // the gradient, in the logits' place
+		part.stride *= kernels.Float32.Size() / b.activation.Size()
+		if !dx.Absent() {
+			b.product(rowsByColumns, b.matrix(dx.RowRange(lo, hi)), part, b.matrix(w), epilogue{})
+		}
+		if !dw.Absent() {
+			b.product(columnsByColumns, b.matrix(dw), part, rows, epilogue{accumulate: true})
+		}
+	}
+}
+
+// logits is memory for as many rows of float32 logits as chunk has room for. Rows begin at
+// multiples of 256 bytes, as fast products want. Where chunk has gaps or no room for one
+// row, the memory is the workspace, with chunk's number of rows.
+func (b *Backend) logits(chunk kernels.Tensor) matrix {
+	const align = 256
+	size := kernels.Float32.Size()
+	rowBytes := ceil(chunk.Cols*size, align) * align
+	m := matrix{cols: chunk.Cols, stride: rowBytes / size, dtype: kernels.Float32}
+	if chunk.Contiguous() {
+		start := b.pointer(chunk)
+		m.at = (start + align - 1) / align * align
+		m.rows = (chunk.Len()*chunk.DType.Size() - int(m.at-start)) / rowBytes
+	}
+	if m.rows <= 0 {
+		m.rows = chunk.Rows
+		m.at = b.reserve(int64(m.rows) * int64(rowBytes))
+	}
+	return m
+}
