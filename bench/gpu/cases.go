@@ -37,6 +37,7 @@ type scale struct {
 	doc      int   // tokens of the shortest document
 	rows     int   // of the loss
 	layers   int
+	bf16     bool // the students' products in bf16 alone
 }
 
 // student is the geometry of a pretrained model that retort trains.
@@ -56,7 +57,7 @@ var (
 		{name: "qwen2.5-0.5b", d: 896, f: 4864, h: 14, k: 2, size: 64, v: 151936},
 	}
 	full      = scale{students: students, cube: 4096, tokens: []int{16384, 1024, 4096, 65536}, doc: 1024, rows: 16384, layers: 12}
-	predicted = scale{students: students, cube: 4096, tokens: []int{16384}, doc: 1024, rows: 1024, layers: 1}
+	predicted = scale{students: students, cube: 4096, tokens: []int{16384}, doc: 1024, rows: 1024, layers: 1, bf16: true}
 	tiny      = scale{
 		students: []student{
 			{name: "tiny llama", d: 64, f: 96, h: 4, k: 2, size: 16, v: 257},
@@ -127,7 +128,7 @@ func gemmCases(s scale) (list []benchCase) {
 	for i, t := range s.tokens {
 		for _, m := range s.students {
 			kinds := types(m)
-			if i > 0 {
+			if i > 0 || s.bf16 {
 				kinds = kinds[:1]
 			}
 			add(dims{T: t, D: m.d, Out: (m.h + 2*m.k) * m.size}, kinds...)

@@ -1,5 +1,7 @@
 package ptx
 
+import "math"
+
 // sectorBytes is the unit in which device memory and the L2 cache are read and written.
 const sectorBytes = 32
 
@@ -52,6 +54,14 @@ func footprint(workers []worker, each float64) (bytes int64) {
 		}
 	}
 	return bytes
+}
+
+// sampled is the i-th of the chosen among n blocks: one in each of as many equal shares of
+// the grid, at another place of every share (multiples of the golden ratio), so that the
+// sample does not keep step with the grid's rows.
+func sampled(i, chosen, n int64) int64 {
+	_, place := math.Modf(0.5 + 0.6180339887498949*float64(i))
+	return int64((float64(i) + place) * float64(n) / float64(chosen))
 }
 
 // scale multiplies every count, for a launch of which a sample of the blocks ran.

@@ -97,7 +97,9 @@ func (r *run) work(w *worker, mem *Memory, l *Launch, symbols map[string]uint64)
 		if n >= r.chosen {
 			return
 		}
-		n = (2*n + 1) * r.blocks / (2 * r.chosen) // the middle of its share of the grid
+		if r.chosen < r.blocks {
+			n = sampled(n, r.chosen, r.blocks)
+		}
 		x, y := int64(l.Grid[0]), int64(l.Grid[1])
 		index := [3]int{int(n % x), int(n / x % y), int(n / x / y)}
 		if w.fault = w.block.run(index, l.Budget); w.fault != nil {
