@@ -167,7 +167,7 @@ type Layers interface {
 	//   dx, dy, x (T, n·G)   stats (T·G, 2)   dw, db (1, n)
 	NormBackward(dx, dw, db, dy, x, stats Tensor, p Norm, accumulate bool)
 
-	// Linear is y = x·wᵀ + b.
+	// Linear is y = x·wᵀ + b. y may be float32 whatever the activation type: logits.
 	//   y (T, out)   x (T, in)   w (out, in)   b (1, out) or absent
 	Linear(y, x, w, b Tensor)
 	// LinearBackwardInput is dx = dy·w, or dx += dy·w with accumulate.
@@ -217,7 +217,7 @@ type Losses interface {
 	// and for the loss −Σ weights[i]·logprobs[i]: dx = …, dw += …. With dx and dw
 	// absent only the log-probabilities are computed; dw alone may be absent (frozen head).
 	//   logprobs (1, N)   dx, x (N, d)   dw, w (V, d)
-	//   targets (1, N) int32   weights (1, N)   chunk (C, V) scratch, C ≥ 1
+	//   targets (1, N) int32   weights (1, N)   chunk (C, V) float32 scratch, C ≥ 1
 	HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk Tensor)
 }
 
@@ -279,6 +279,6 @@ type Decoding interface {
 	// Sample draws one token a row: the first id, in order of ids, at which the
 	// cumulative probability of the filtered distribution exceeds uniforms[i]. logprobs
 	// are of the raw logits, before temperature and filters.
-	//   ids (1, N) int32   logprobs (1, N)   logits (N, V)   uniforms (1, N) in [0, 1)
+	//   ids (1, N) int32   logprobs (1, N)   logits (N, V) float32   uniforms (1, N) in [0, 1)
 	Sample(ids, logprobs, logits, uniforms Tensor, s Sampling)
 }

@@ -33,6 +33,22 @@ func linearEntries() []Entry {
 			FLOPs: products,
 		},
 		{
+			Name: "Linear to float32", Methods: []string{"Linear"}, Wrong: []string{"y", "x", "w"},
+			Doc:   "logits keep the digits that the activation type has not",
+			Small: []Shape{{T: 1, D: 65, Out: 33}, {T: 7, D: 64, Out: 129}, {T: 5, D: 64, Out: 48, Strided: true}},
+			Large: large[1:2],
+			Arguments: func(c *Case) {
+				c.out32("y", c.T, c.Out).each(1)
+				c.in("x", c.T, c.D).each(1)
+				c.scale(c.in("w", c.Out, c.D), 1/math.Sqrt(float64(c.D)))
+				c.Absent += " b"
+				c.in("b", 1, c.Out)
+			},
+			Call:  func(b kernels.Backend, a *Args) { b.Linear(a.t("y"), a.t("x"), a.t("w"), kernels.Tensor{}) },
+			Exact: linearReference[float64], Plain: linearReference[float32],
+			FLOPs: products,
+		},
+		{
 			Name: "LinearBackwardInput", Methods: []string{"LinearBackwardInput"}, Wrong: []string{"dx", "dy", "w"},
 			Doc:   "written, or added to with accumulate",
 			Small: both(small, Shape{Accumulate: true}), Large: append(large[:3:3], accumulating(large[2])),

@@ -49,7 +49,7 @@ func lossEntries() []Entry {
 				}
 				return math.Abs(float64(weights.floats[i]))
 			})
-			c.declare("chunk", scratch, c.activation, c.Chunk, c.V)
+			c.declare("chunk", scratch, kernels.Float32, c.Chunk, c.V)
 		},
 		Call: func(b kernels.Backend, a *Args) {
 			b.HeadCrossEntropy(a.t("logprobs"), a.t("dx"), a.t("dw"), a.t("x"), a.t("w"), a.t("targets"), a.t("weights"), a.t("chunk"))
@@ -72,8 +72,8 @@ func headExact(v Values[float64]) {
 	reference.HeadCrossEntropy(v.vec("logprobs"), v.m("dx"), v.m("dw"), v.m("x"), v.m("w"), v.i("targets"), v.vec("weights"), nil)
 }
 
-// headPlain stores the gradients of the logits where the chunk's type lets a backend store
-// them: they are an intermediate result of the activation type.
+// headPlain rounds the gradients of the logits to the activation type, as a backend may:
+// they are factors of two more products.
 func headPlain(v Values[float32]) {
 	stored := func(d float32) float32 { return round(v.activation, float64(d)) }
 	reference.HeadCrossEntropy(v.vec("logprobs"), v.m("dx"), v.m("dw"), v.m("x"), v.m("w"), v.i("targets"), v.vec("weights"), stored)

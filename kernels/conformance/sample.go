@@ -36,7 +36,7 @@ func sampleEntries() []Entry {
 			Arguments: func(c *Case) {
 				c.intsOut("ids", c.N).column().unchecked = true
 				c.out32("logprobs", 1, c.N).column().unchecked = true
-				logits := c.in("logits", c.N, c.V).each(1)
+				logits := c.in32("logits", c.N, c.V).each(1)
 				c.fill(logits, func(i int) float64 {
 					switch v := float64(logits.floats[i]); c.Special {
 					case "ties":
@@ -155,13 +155,13 @@ func frequencies(k *kit) error {
 	row := k.values(kernels.Float32, k.V)
 	var all, uniforms []float32
 	for i := range row {
-		row[i] = round(k.activation, 3*float64(row[i]))
+		row[i] = 3 * row[i]
 	}
 	for i := range k.N {
 		all = append(all, row...)
 		uniforms = append(uniforms, (float32(i)+0.5)/float32(k.N))
 	}
-	logits, spread := k.alloc(k.activation, k.N, k.V), k.alloc(kernels.Float32, 1, k.N)
+	logits, spread := k.alloc(kernels.Float32, k.N, k.V), k.alloc(kernels.Float32, 1, k.N)
 	k.Upload(logits, all)
 	k.Upload(spread, uniforms)
 	ids := k.alloc(kernels.Int32, 1, k.N)

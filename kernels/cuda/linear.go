@@ -21,7 +21,10 @@ const (
 // Linear is y = x·wᵀ + b.
 func (b *Backend) Linear(y, x, w, bias kernels.Tensor) {
 	const op = "Linear"
-	kernels.Want(op, "y", y, b.activation, x.Rows, w.Rows)
+	if y.DType != kernels.Float32 { // logits
+		kernels.Want(op, "y", y, b.activation, x.Rows, w.Rows)
+	}
+	kernels.Want(op, "y", y, y.DType, x.Rows, w.Rows)
 	kernels.Want(op, "x", x, b.activation, x.Rows, w.Cols)
 	kernels.Want(op, "w", w, b.activation, w.Rows, x.Cols)
 	wantOptional(op, "b", bias, b.activation, 1, w.Rows)

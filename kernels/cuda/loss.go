@@ -14,7 +14,7 @@ func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chu
 	kernels.Want(op, "logprobs", logprobs, kernels.Float32, 1, n)
 	kernels.Want(op, "targets", targets, kernels.Int32, 1, n)
 	kernels.Want(op, "weights", weights, kernels.Float32, 1, n)
-	kernels.Want(op, "chunk", chunk, b.activation, chunk.Rows, vocabulary)
+	kernels.Want(op, "chunk", chunk, kernels.Float32, chunk.Rows, vocabulary)
 	wantOptional(op, "dx", dx, b.activation, n, x.Cols)
 	wantOptional(op, "dw", dw, kernels.Float32, vocabulary, w.Cols)
 

@@ -3,7 +3,7 @@ package cuda
 import "retort/kernels"
 
 // sample is the kernel of src/sample.cu.
-var sample = typed("sample", "sample")
+var sample = kernel{file: "sample", name: "sample"}
 
 // coldest is the temperature below which the likeliest token is as good as certain.
 const coldest = 1e-6
@@ -12,7 +12,7 @@ const coldest = 1e-6
 func (b *Backend) Sample(ids, logprobs, logits, uniforms kernels.Tensor, s kernels.Sampling) {
 	const op = "Sample"
 	rows, vocabulary := logits.Rows, logits.Cols
-	kernels.Want(op, "logits", logits, b.activation, rows, vocabulary)
+	kernels.Want(op, "logits", logits, kernels.Float32, rows, vocabulary)
 	kernels.Want(op, "ids", ids, kernels.Int32, 1, rows)
 	kernels.Want(op, "logprobs", logprobs, kernels.Float32, 1, rows)
 	kernels.Want(op, "uniforms", uniforms, kernels.Float32, 1, rows)

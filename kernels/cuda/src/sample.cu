@@ -28,12 +28,12 @@ __device__ inline float logit_of(unsigned key) {
 }
 
 // Row is one row of logits and what is known of it.
-template <typename T> struct Row {
-	const T *logits; // (vocabulary)
+struct Row {
+	const float *logits; // (vocabulary)
 	int vocabulary;
 	float largest, temperature;
 
-	__device__ float operator[](int id) const { return load(logits + id); }
+	__device__ float operator[](int id) const { return logits[id]; }
 
 	// weight is a token's probability before normalisation, in units of 2^−44. NaN weighs 0.
 	__device__ u64 weight(float logit) const {
@@ -56,7 +56,7 @@ struct Shared {
 
 // find_largest returns the largest logit, to all threads, and in id where it stands first:
 // 0 in a row of NaN.
-template <typename T> __device__ float find_largest(Shared &s, const Row<T> &row, int *id) {
+__device__ float find_largest(Shared &s, const Row &row, int *id) {
 	float largest = -INFINITY;
 	int first = row.vocabulary;
 	for (int i = threadIdx.x; i < row.vocabulary; i += blockDim.x) {
@@ -135,12 +135,11 @@ __device__ inline unsigned find_digit(const Shared &s, u64 target, u64 *above) {
 // select returns the largest key such that the tokens whose keys reach it weigh target
 // together, and in above the weight of those with larger keys. weigh(logit) is a token's
 // weight; the same key has the same weight.
-template <typename T, typename Weigh>
-__device__ unsigned select(Shared &s, const Row<T> &row, u64 target, u64 *above, Weigh weigh) {
+template <typename Weigh>
+__device__ unsigned select(Shared &s, const Row &row, u64 target, u64 *above, Weigh weigh) {
 	unsigned found = 0, known = 0; // the bits of known are found
 	u64 beyond = 0;
-	const int last = sizeof(T) == 2 ? 10 : 0; // bf16 has only 16 bits
-	for (int shift = 32 - digit_bits; shift >= last; shift = shift > 10 ? 10 : shift - 10) {
+	for (int shift = 32 - digit_bits; shift >= 0; shift = shift > 10 ? 10 : shift - 10) {
 		for (int d = threadIdx.x; d < digits; d += blockDim.x) s.low[d] = s.high[d] = 0;
 		__syncthreads();
 		for (int i = threadIdx.x; i < row.vocabulary; i += blockDim.x) {
@@ -163,8 +162,7 @@ __device__ unsigned select(Shared &s, const Row<T> &row, u64 target, u64 *above,
 		known = ~0u << shift;
 	}
 	*above = beyond;
-	// The bits that bf16 lacks are ones in the key of a negative logit.
-	return sizeof(T) == 2 && !(found >> 31) ? found | 0x3ffu : found;
+	return found;
 }
 
 // Filter says which tokens are left: those above a key, and the first of those at it.
@@ -175,7 +173,7 @@ struct Filter {
 };
 
 // filtered applies top-k, where top_k > 0, and top-p, where top_p < 1.
-template <typename T> __device__ Filter filtered(Shared &s, const Row<T> &row, int top_k, float top_p) {
+__device__ Filter filtered(Shared &s, const Row &row, int top_k, float top_p) {
 	Filter f = {0, 0, ~0ull};
 	u64 above;
 	if (top_k > 0) f.least = select(s, row, top_k, &above, [](float) -> u64 { return 1; });
@@ -197,8 +195,7 @@ template <typename T> __device__ Filter filtered(Shared &s, const Row<T> &row, i
 // draw returns the first id at which the weights of the tokens that f leaves add up to
 // more than the uniform's share of all, to all threads; otherwise where nothing is left.
 // Each warp adds up a range of ids; the one in whose range the id lies looks closer.
-template <typename T>
-__device__ int draw(Shared &s, const Row<T> &row, const Filter &f, float uniform, int otherwise) {
+__device__ int draw(Shared &s, const Row &row, const Filter &f, float uniform, int otherwise) {
 	int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
 	int length = (row.vocabulary + blockDim.x - 1) / blockDim.x * 32;
 	int first = warp * length, last = min(first + length, row.vocabulary);
@@ -257,12 +254,11 @@ __device__ int draw(Shared &s, const Row<T> &row, const Filter &f, float uniform
 // takes the largest logit, the lowest id among equals.
 //   ids, logprobs, uniforms (rows)   logits (rows, vocabulary)   top_k: 0 for all   top_p: 1 for all
 // Launch: rows × 128 to 1024; none
-template <typename T>
-__device__ void sample_row(int *RESTRICT ids, float *RESTRICT logprobs, const T *RESTRICT logits,
-                           const float *RESTRICT uniforms, int vocabulary, int stride, float temperature, int top_k,
-                           float top_p) {
+extern "C" __global__ void __launch_bounds__(1024, 1)
+    sample(int *RESTRICT ids, float *RESTRICT logprobs, const float *RESTRICT logits,
+           const float *RESTRICT uniforms, int vocabulary, int stride, float temperature, int top_k, float top_p) {
 	__shared__ Shared s;
-	Row<T> r = {row(logits, blockIdx.x, stride), vocabulary, 0, temperature};
+	Row r = {row(logits, blockIdx.x, stride), vocabulary, 0, temperature};
 	int id;
 	r.largest = find_largest(s, r, &id);
 	float part = 0;
@@ -273,14 +269,3 @@ __device__ void sample_row(int *RESTRICT ids, float *RESTRICT logprobs, const T 
 	ids[blockIdx.x] = id;
 	logprobs[blockIdx.x] = (r[id] - r.largest) - logf((float)sum);
 }
-
-// The entry points, for each element type.
-#define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(1024, 1) sample_##suffix(                                             \
-	    int *RESTRICT ids, float *RESTRICT logprobs, const T *RESTRICT logits, const float *RESTRICT uniforms,        \
-	    int vocabulary, int stride, float temperature, int top_k, float top_p) {                                      \
-		sample_row(ids, logprobs, logits, uniforms, vocabulary, stride, temperature, top_k, top_p);                   \
-	}
-
-ENTRIES(float, f32)
-ENTRIES(bf16, bf16)

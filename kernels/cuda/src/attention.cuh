@@ -1,0 +1,271 @@
+// What the attention kernels for the tensor cores share: where a block's tile of tokens
+// lies, tiles of a head in shared memory, and the matrix instruction.
+//
+// Attention works on tiles of tokens of one document and one head, (rows, D) in bf16. The
+// tiles of a document start at its first token, so nothing that is computed depends on
+// what lies before or behind it.
+//
+// In shared memory a row is D/8 chunks of 16 bytes, whose places are exchanged in a pattern
+// of the row, so that the eight rows that ldmatrix reads at once, as the chunks that
+// neighbouring threads write, lie in eight different groups of banks.
+#pragma once
+#include "common.cuh"
+
+const int attention_threads = 128; // four warps, each with its own rows
+const float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
+__device__ inline float infinity() { return __int_as_float(0x7f800000); }
+
+// Tile is where the rows of a block lie: tokens [first, first + rows) of the document that
+// starts at token start and has length tokens; it may hold fewer.
+struct Tile {
+	int start, length, first;
+};
+
+// find_tile returns tile index among all tiles of all documents, the last tile of a document
+// first or, ascending, the first one: what has most to do should start first. A warp looks at
+// 32 documents at once; the grid has as many blocks as there are tiles.
+//   starts (documents + 1)
+__device__ inline Tile find_tile(const int *starts, int documents, int index, int rows, bool ascending) {
+	const unsigned all = 0xffffffffu;
+	int lane = threadIdx.x % 32;
+	for (int base = 0; base < documents; base += 32) {
+		int d = min(base + lane, documents - 1), start = starts[d], length = starts[d + 1] - start;
+		int tiles = base + lane < documents ? (length + rows - 1) / rows : 0;
+		int through = tiles; // tiles of this and the lower lanes
+		for (int offset = 1; offset < 32; offset *= 2) {
+			int below = __shfl_up_sync(all, through, offset);
+			if (lane >= offset) through += below;
+		}
+		unsigned beyond = __ballot_sync(all, index < through);
+		if (beyond) {
+			int owner = __ffs(beyond) - 1;
+			int tile = ascending ? index - (through - tiles) : through - 1 - index;
+			return {__shfl_sync(all, start, owner), __shfl_sync(all, length, owner), __shfl_sync(all, tile, owner) * rows};
+		}
+		index -= __shfl_sync(all, through, 31);
+	}
+	return {0, 0, 0};
+}
+
+// place is where chunk c of row r of a (rows, D) tile lies, in elements.
+template <int D> __device__ inline int place(int r, int c) {
+	const int chunks = D / 8;
+	static_assert(chunks % 4 == 0 || chunks == 2, "no pattern without conflicts");
+	int turn = chunks % 8 == 0 ? r & 7 : chunks % 4 == 0 ? r >> 1 & 3 : r >> 2 & 1;
+	return r * D + ((c ^ turn) << 3);
+}
+
+__device__ inline unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
+
+// copy_chunk starts a copy of 16 bytes to shared memory, or with inside false writes zeros.
+__device__ inline void copy_chunk(unsigned to, const bf16 *from, bool inside) {
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from),
+	             "r"(inside ? 16 : 0) : "memory");
+}
+__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
+// wait_copies waits until at most PENDING groups of this thread's copies are under way.
+template <int PENDING> __device__ inline void wait_copies() {
+	asm volatile("cp.async.wait_group %0;\n" ::"n"(PENDING) : "memory");
+}
+
+// load_tile starts the copy of rows [first, first + ROWS) of a document's head, zeros beyond
+// its end. Where addresses are not multiples of 16 bytes, elements are copied one by one.
+//   tile (ROWS, D)   head (length, D): the head's columns at the document's first token
+template <int ROWS, int D>
+__device__ inline void load_tile(bf16 *tile, const bf16 *RESTRICT head, int first, int length, int stride, int aligned) {
+	if (!aligned) {
+#pragma unroll 1
+		for (int i = threadIdx.x; i < ROWS * D; i += attention_threads) {
+			int r = i / D, c = i % D;
+			tile[place<D>(r, c / 8) + c % 8] = first + r < length ? row(head, first + r, stride)[c] : bf16(0.f);
+		}
+		return;
+	}
+	// A pass is a power of two of rows, at least 8: so a thread keeps its place in the pattern.
+	const int chunks = D / 8, pass = D == 96 ? 8 : attention_threads / chunks;
+	int r = threadIdx.x / chunks, c = threadIdx.x % chunks;
+	if (r >= min(pass, ROWS)) return;
+	unsigned to = shared_address(tile) + 2 * place<D>(r, c);
+	const bf16 *from = row(head, first + r, stride) + 8 * c;
+	long long step = (long long)pass * stride;
+#pragma unroll
+	for (int p = 0; p < ROWS; p += pass, from += step) {
+		bool inside = first + r + p < length;
+		copy_chunk(to + 2 * p * D, inside ? from : head, inside);
+	}
+}
+
+// store_rows writes 16 rows of a warp's sums, times factor, to rows [first, first + 16) of a
+// document's head, by way of the warp's own part of shared memory.
+//   head (length, D)   sums: 16 × D as mma holds them   part (16, D)
+template <int D>
+__device__ inline void store_rows(bf16 *RESTRICT head, const float (&sums)[D / 8][4], float upper, float lower, bf16 *part,
+                                  int first, int length, int stride, int aligned) {
+	const int chunks = D / 8;
+	int lane = threadIdx.x % 32;
+#pragma unroll
+	for (int c = 0; c < chunks; c++) {
+		bf16 *at = part + place<D>(lane / 4, c) + lane % 4 * 2, *below = part + place<D>(lane / 4 + 8, c) + lane % 4 * 2;
+		*(__nv_bfloat162 *)at = __floats2bfloat162_rn(sums[c][0] * upper, sums[c][1] * upper);
+		*(__nv_bfloat162 *)below = __floats2bfloat162_rn(sums[c][2] * lower, sums[c][3] * lower);
+	}
+	__syncwarp();
+	if (!aligned) {
+#pragma unroll 1
+		for (int i = lane; i < 16 * D; i += 32) {
+			int r = i / D, c = i % D;
+			if (first + r < length) row(head, first + r, stride)[c] = part[place<D>(r, c / 8) + c % 8];
+		}
+		return;
+	}
+#pragma unroll
+	for (int i = lane; i < 16 * chunks; i += 32) {
+		int r = i / chunks, c = i % chunks;
+		if (first + r < length) *(uint4 *)(row(head, first + r, stride) + 8 * c) = *(const uint4 *)(part + place<D>(r, c));
+	}
+}
+
+// Fragments: mma multiplies a (16, 16) with b (16, 8) and adds to c (16, 8). Of c a lane
+// holds columns 2·(lane%4) and the next one of row lane/4 (0, 1) and of row lane/4 + 8 (2, 3).
+typedef unsigned Fragment[4];
+
+// fragment reads the operand a at rows r.. and chunks c, c+1 of a tile.
+template <int D> __device__ inline void fragment(Fragment &f, const bf16 *tile, int r, int c) {
+	int lane = threadIdx.x % 32;
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
+	             : "r"(shared_address(tile) + 2 * place<D>(r + lane % 16, c + lane / 16)) : "memory");
+}
+
+// columns reads b twice, for products with the transposed tile: its columns are rows r..r+7
+// of the tile (0, 1) and r+8..r+15 (2, 3), its rows the elements of chunks c and c+1.
+template <int D> __device__ inline void columns(Fragment &f, const bf16 *tile, int r, int c) {
+	int lane = threadIdx.x % 32;
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
+	             : "r"(shared_address(tile) + 2 * place<D>(r + lane % 8 + lane / 16 * 8, c + lane / 8 % 2)) : "memory");
+}
+
+// rows reads b twice, for products with the tile itself: its rows are rows r..r+15 of the
+// tile, its columns the elements of chunk c (0, 1) and of chunk c+1 (2, 3).
+template <int D> __device__ inline void rows(Fragment &f, const bf16 *tile, int r, int c) {
+	int lane = threadIdx.x % 32;
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
+	             : "r"(shared_address(tile) + 2 * place<D>(r + lane % 16, c + lane / 16)) : "memory");
+}
+
+// multiply_add is c += a·b, b being half (0 or 1) of a pair.
+__device__ inline void multiply_add(float (&c)[4], const Fragment &a, const Fragment &b, int half) {
+	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+	             "{%0, %1, %2, %3};\n"
+	             : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+	             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[2 * half]), "r"(b[2 * half + 1]));
+}
+
+__device__ inline unsigned pack(float low, float high) {
+	__nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+	return *(unsigned *)&pair;
+}
+
+// as_fragment rounds two neighbouring (16, 8) results to bf16 as the operand a of a next
+// product: the lanes hold what they need already.
+__device__ inline void as_fragment(Fragment &f, const float (&left)[4], const float (&right)[4]) {
+	f[0] = pack(left[0], left[1]);
+	f[1] = pack(left[2], left[3]);
+	f[2] = pack(right[0], right[1]);
+	f[3] = pack(right[2], right[3]);
+}
+
+// add_products adds a·bᵀ to c, b being rows [r, r + N) of a tile: scores, for one.
+//   c (16·M, N)   a (16·M, D)
+template <int D, int M, int N>
+__device__ inline void add_products(float (&c)[M][N / 8][4], const Fragment (&a)[M][D / 16], const bf16 *tile, int r) {
+#pragma unroll
+	for (int s = 0; s < D / 16; s++)
+#pragma unroll
+		for (int n = 0; n < N; n += 16) {
+			Fragment b;
+			columns<D>(b, tile, r + n, 2 * s);
+#pragma unroll
+			for (int m = 0; m < M; m++) {
+				multiply_add(c[m][n / 8], a[m][s], b, 0);
+				multiply_add(c[m][n / 8 + 1], a[m][s], b, 1);
+			}
+		}
+}
+
+// add_weighted adds the sum of rows [r, r + N) of a tile to c, row n times the weight w[n],
+// rounded to bf16.
+//   c (16·M, D)   w (16·M, N)
+template <int D, int M, int N>
+__device__ inline void add_weighted(float (&c)[M][D / 8][4], const float (&w)[M][N / 8][4], const bf16 *tile, int r) {
+#pragma unroll
+	for (int n = 0; n < N; n += 16) {
+		Fragment a[M];
+#pragma unroll
+		for (int m = 0; m < M; m++) as_fragment(a[m], w[m][n / 8], w[m][n / 8 + 1]);
+#pragma unroll
+		for (int s = 0; s < D / 8; s += 2) {
+			Fragment b;
+			rows<D>(b, tile, r + n, s);
+#pragma unroll
+			for (int m = 0; m < M; m++) {
+				multiply_add(c[m][s], a[m], b, 0);
+				multiply_add(c[m][s + 1], a[m], b, 1);
+			}
+		}
+	}
+}
+
+// column is the column of a (16, N) result that element e of its part n is, seen by this lane.
+__device__ inline int column(int n, int e) { return n * 8 + threadIdx.x % 4 * 2 + e % 2; }
+// line is the row of it.
+__device__ inline int line(int e) { return threadIdx.x % 32 / 4 + e / 2 * 8; }
+
+// exp2_fast is 2^x within two units in the last place; very small results are 0.
+__device__ inline float exp2_fast(float x) {
+	float y;
+	asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
+	return y;
+}
+
+// Softmax is what a warp keeps of its rows lane/4 (0) and lane/4 + 8 (1) of each 16.
+template <int M> struct Softmax {
+	float largest[M][2]; // largest score so far
+	float total[M][2];   // this lane's part of the sum of exponentials
+};
+
+// exponentiate turns the scores of a tile of keys into weights, and scales the sums down
+// where a row's largest score grew.
+//   scores (16·M, N)   sums (16·M, D)
+template <int D, int M, int N>
+__device__ inline void exponentiate(float (&scores)[M][N / 8][4], float (&sums)[M][D / 8][4], Softmax<M> &s, float factor) {
+#pragma unroll
+	for (int m = 0; m < M; m++)
+#pragma unroll
+		for (int half = 0; half < 2; half++) {
+			float top = s.largest[m][half];
+#pragma unroll
+			for (int n = 0; n < N / 8; n++)
+				top = fmaxf(top, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
+			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+			float shift = top * factor, down = exp2_fast(s.largest[m][half] * factor - shift);
+			float sum = s.total[m][half] * down;
+#pragma unroll
+			for (int n = 0; n < N / 8; n++)
+#pragma unroll
+				for (int e = 2 * half; e < 2 * half + 2; e++) {
+					scores[m][n][e] = exp2_fast(fmaf(scores[m][n][e], factor, -shift));
+					sum += scores[m][n][e];
+				}
+#pragma unroll
+			for (int c = 0; c < D / 8; c++) {
+				sums[m][c][2 * half] *= down;
+				sums[m][c][2 * half + 1] *= down;
+			}
+			s.largest[m][half] = top;
+			s.total[m][half] = sum;
+		}
+}
