@@ -34,6 +34,9 @@ kernels: ## kernels/cuda/ptxfiles from kernels/cuda/src, by NVIDIA's compiler fr
 ptxas: ## docs/kernels-ptxas.md: registers, shared memory and spills on every card
 	GO="$(GO)" bash kernels/cuda/compile/ptxas.sh
 
+nvcc: ## NVIDIA's nvcc from PyPI compiles the same sources, unchanged
+	bash kernels/cuda/compile/nvcc.sh
+
 bench-gpu: ## this machine's card: conformance, sanitizers, kernels beside PyTorch
 	GO="$(GO)" bash bench/gpu/run.sh $(OUT)
 

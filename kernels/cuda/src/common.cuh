@@ -12,9 +12,9 @@
 #include <cuda_bf16.h>
 
 typedef __nv_bfloat16 bf16;
-
-#define INFINITY __int_as_float(0x7f800000) // as math.h, which NVRTC lacks
-
+#ifndef INFINITY // nvcc has math.h's, NVRTC has none
+#define INFINITY __int_as_float(0x7f800000)
+#endif
 // An entry point sees no pointer twice as written and read, except where it says in place.
 #define RESTRICT __restrict__
 
