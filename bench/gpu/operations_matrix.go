@@ -88,7 +88,7 @@ func buildAttentionBackward(s *set, d dims) func() {
 
 func buildHead(s *set, d dims) func() {
 	logprobs, dx, dw := s.zeros32(1, d.T), s.zeros(d.T, d.D), s.zeros32(d.V, d.D)
-	x, w, chunk := s.random(d.T, d.D, 1), s.weight(d.V, d.D), s.zeros(d.Chunk, d.V)
+	x, w, chunk := s.random(d.T, d.D, 1), s.weight(d.V, d.D), s.zeros32(d.Chunk, d.V)
 	targets, weights := s.ints(s.below(d.T, d.V)), s.random32(1, d.T, 1/float32(d.T))
 	return func() { s.b.HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk) }
 }

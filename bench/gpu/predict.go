@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,8 +100,8 @@ func (k *counter) close() {
 	}
 }
 
-// predictAll writes gpu-predicted.json and gpu-predicted.md to dir.
-func predictAll(dir string, progress io.Writer) error {
+// predictAll writes gpu-predicted.json and gpu-predicted.md, and says what the kernels did.
+func predictAll(o options, progress io.Writer) error {
 	var all []Prediction
 	counters := make([]*counter, len(cards))
 	for i, card := range cards {
@@ -108,7 +109,13 @@ func predictAll(dir string, progress io.Writer) error {
 		defer counters[i].close()
 	}
 	for _, s := range suites {
+		if !listed(o.suites, s.name) {
+			continue
+		}
 		for _, c := range s.cases(predicted) {
+			if !strings.Contains(c.name(), o.only) {
+				continue
+			}
 			p := Prediction{Suite: c.Suite, Name: c.name(), Owed: operations[c.Op].owed(cuda.Owed)}
 			for i, card := range cards {
 				if p.Owed != "" {
@@ -124,17 +131,23 @@ func predictAll(dir string, progress io.Writer) error {
 			all = append(all, p)
 		}
 	}
-	raw, err := json.MarshalIndent(all, "", " ")
-	if err != nil {
+	var lines [][]byte // a line a case
+	for _, p := range all {
+		line, err := json.Marshal(p)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, line)
+	}
+	raw := slices.Concat([]byte("[\n"), bytes.Join(lines, []byte(",\n")), []byte("\n]\n"))
+	if err := os.MkdirAll(o.output, 0o755); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(o.output, "gpu-predicted.json"), raw, 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "gpu-predicted.json"), append(raw, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "gpu-predicted.md"), []byte(predictionTable(all)), 0o644)
+	fmt.Fprint(progress, kernelTable(all))
+	return os.WriteFile(filepath.Join(o.output, "gpu-predicted.md"), []byte(predictionTable(all)), 0o644)
 }
 
 // predict is the case on the card.

@@ -81,13 +81,14 @@ func TestSampledCountsPredictWhatAllBlocksDo(t *testing.T) {
 }
 
 func TestPredictionsAreOneFileOfDataAndOneTable(t *testing.T) {
-	defer func(kept []suite, at scale) { suites, predicted = kept, at }(suites, predicted)
-	suites, predicted = suites[:1], aligned
+	defer func(at scale) { predicted = at }(predicted)
+	predicted = aligned
 	out := t.TempDir()
-	require.NoError(t, predictAll(out, io.Discard))
+	require.NoError(t, predictAll(options{suites: "rowwise", only: "RMSNorm ", output: out}, io.Discard))
 	table, err := os.ReadFile(filepath.Join(out, "gpu-predicted.md"))
 	require.NoError(t, err)
 	require.Contains(t, string(table), "| RMSNorm T=32 d=192 bfloat16 |")
 	require.Contains(t, string(table), "| norm_bf16 | RMSNorm")
+	require.NotContains(t, string(table), "SwiGLU")
 	require.FileExists(t, filepath.Join(out, "gpu-predicted.json"))
 }
