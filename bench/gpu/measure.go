@@ -66,7 +66,7 @@ func (m *bencher) prepare(c benchCase) (*rotated, error) {
 	op := operations[c.Op]
 	n := min(64, 1+int(3*float64(m.device.L2Bytes)/max(1, op.bytes(c.Dims, sizeOf(c.Type)))))
 	if m.emu {
-		n = min(n, 2)
+		n = 1
 	}
 	r := &rotated{}
 	for i := range n {

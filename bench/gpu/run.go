@@ -150,7 +150,7 @@ func (r *runner) open() (*bencher, error) {
 	m := &bencher{emu: r.device == "emu", repeats: 50}
 	var err error
 	if m.emu {
-		m.driver, m.repeats = emu.New(emu.Options{}), 2
+		m.driver, m.repeats = emu.New(emu.Options{}), 1
 	} else if m.driver, err = card(); err != nil {
 		return nil, err
 	}
