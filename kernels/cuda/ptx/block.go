@@ -3,7 +3,6 @@ package ptx
 import (
 	"fmt"
 	"math/bits"
-	"slices"
 	"strings"
 )
 
@@ -21,10 +20,13 @@ type block struct {
 	words       []sharedWord // of each 4 bytes, where a cell is split
 	warps       []*warp
 	barriers    [16]barrier
-	clock       uint32 // the latest that any warp has; see sharedWord
+	mbarriers   map[int32]*mbarrier // by shared offset
+	events      int64               // phases of barriers that ended
+	clock       uint32              // the latest that any warp has; see sharedWord
 	tallies     []tally
 	moved       map[*allocation]*moved // what sites have moved; see footprint
 	matrices    matrices
+	tiles       wgmmaTiles
 }
 
 // barrier is one of the sixteen named barriers of a block.
@@ -101,6 +103,7 @@ func (b *block) run(index [3]int, budget int64) *Fault {
 	b.index = index
 	clear(b.cells)
 	b.clock = 1
+	clear(b.mbarriers)
 	for i := range b.barriers {
 		b.barriers[i] = barrier{waiting: b.barriers[i].waiting[:0]}
 	}
@@ -113,8 +116,8 @@ func (b *block) run(index [3]int, budget int64) *Fault {
 		w.reset(all)
 		b.kernel.blockSpecials(w)
 	}
-	for {
-		ran := false
+	for idle := 0; ; idle++ {
+		ran, events := false, b.events
 		for _, w := range b.warps {
 			if w.waiting != nil || len(w.stack) == 0 {
 				continue
@@ -123,11 +126,34 @@ func (b *block) run(index [3]int, budget int64) *Fault {
 			if w.run(budget) == statusFault {
 				return w.fault
 			}
+			if !w.polled {
+				idle = 0
+			}
 		}
 		if !ran {
 			return b.deadlock()
 		}
+		if b.events != events {
+			idle = 0
+		}
+		if idle == patience {
+			return b.starved()
+		}
 	}
+}
+
+// patience is how many rounds of vain waits on mbarriers a block may take.
+const patience = 100
+
+// starved returns the fault of a block whose warps all wait for mbarriers in vain.
+func (b *block) starved() *Fault {
+	for _, w := range b.warps {
+		if w.polled && len(w.stack) > 0 {
+			w.fail(ErrBarrier, w.live, "the phase does not end: %s", b.outstanding())
+			return w.fault
+		}
+	}
+	return nil
 }
 
 // deadlock returns nil when all warps have ended, else a fault that tells who waits.
@@ -192,17 +218,8 @@ func (o *barrierOp) execute(w *warp, m uint32) {
 	if o.reduce != "" && !o.contribute(w, bar, m) {
 		return
 	}
-	for u, c := range w.known {
-		if u != w.id {
-			bar.told[u] = max(bar.told[u], c)
-		}
-	}
-	bar.told[w.id] = w.clock
 	bar.arrived += 32
-	if o.arrive {
-		w.blk.clock++
-		w.clock = w.blk.clock
-	} else {
+	if w.tell(&bar.told); !o.arrive {
 		w.waiting = bar
 		bar.waiting = append(bar.waiting, w)
 	}
@@ -214,11 +231,9 @@ func (o *barrierOp) execute(w *warp, m uint32) {
 // release lets the waiting warps go on; each now knows what all had known.
 func (b *block) release(bar *barrier) {
 	b.clock++
+	b.events++
 	for _, w := range bar.waiting {
-		for u, c := range bar.told {
-			w.known[u] = max(w.known[u], c)
-		}
-		w.floor = slices.Min(w.known[:len(b.warps)])
+		w.learn(&bar.told)
 		w.clock = b.clock
 		w.waiting = nil
 		if o := b.kernel.code[w.pc].barrier; o.reduce != "" {

@@ -65,6 +65,7 @@ func build(m *Module, p *parser, f *function) (*Kernel, error) {
 	// A text that falls off its end returns.
 	b.statement = append(b.statement, placed{&statement{line: f.line, text: "ret", opcode: "ret", scope: f.scope}, in})
 	b.layOutShared()
+	k.code = make([]instr, 0, len(b.statement))
 	for i := range b.statement {
 		d := decoder{b: b, st: b.statement[i].st, in: b.statement[i].in}
 		out, err := d.decode()

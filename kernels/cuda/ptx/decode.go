@@ -18,7 +18,7 @@ var rules map[string]rule
 func init() {
 	rules = map[string]rule{}
 	for _, part := range []map[string]rule{integerRules(), carryRules(), bitRules(), floatRules(), compareRules(), moveRules(),
-		memoryRules(), controlRules(), collectiveRules(), matrixRules()} {
+		memoryRules(), hopperRules(), controlRules(), collectiveRules(), matrixRules()} {
 		for name, r := range part {
 			rules[name] = r
 		}
@@ -54,7 +54,7 @@ func (d *decoder) decode() (instr, error) {
 	if d.err == nil && len(d.mods) > 0 {
 		d.errorf("modifier .%s of %s is unknown here", d.mods[0], st.text)
 	}
-	if d.err == nil && d.out.run == nil && (d.out.op == opPlain || d.out.op == opBarrier) {
+	if d.err == nil && d.out.run == nil && (d.out.op == opPlain || d.out.op == opBarrier || d.out.op == opPoll) {
 		d.errorf("%s is not in the subset", st.text)
 	}
 	return d.out, d.err

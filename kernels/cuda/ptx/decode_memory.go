@@ -58,7 +58,7 @@ func (d *decoder) address(o *operand, sp space) access {
 		d.out.site = d.b.kernel.sites
 		d.b.kernel.sites++
 	}
-	if o.kind != opAddress {
+	if o.kind != opAddress || len(o.elems) != 1 {
 		d.errorf("an address in brackets is missing")
 		return a
 	}
@@ -94,6 +94,8 @@ func (d *decoder) address(o *operand, sp space) access {
 			a.base = d.b.symbol(p.name, 0)
 		} else {
 			a.base = d.b.constant(class64, uint64(p.offset))
+			a.fixedAt = int(p.offset + a.offset)
+			a.fixed = a.space == spaceParam && a.fixedAt >= 0
 		}
 	default:
 		d.errorf("the address is no register and no variable")
@@ -143,6 +145,7 @@ func (d *decoder) loadStore(write bool) exec {
 	} else if values[0].kind == opVector && len(values[0].elems) == 1 {
 		values = values[0].elems
 	}
+	a.fixed = a.fixed && !write && a.fixedAt%a.total() == 0
 	if a.total() > 16 {
 		d.errorf("%d bytes in one access, at most 16", a.total())
 	}
@@ -218,6 +221,9 @@ func decodeCopyAsync(d *decoder) exec {
 	if !d.flag("async") {
 		d.errorf("only cp.async is in the subset")
 		return nil
+	}
+	if d.flag("bulk") {
+		return d.copyBulk()
 	}
 	switch d.take("commit_group", "wait_group", "wait_all", "ca", "cg") {
 	case "commit_group":
@@ -305,6 +311,9 @@ func decodePolicy(d *decoder) exec {
 // decodeFence decodes membar and fence: nothing to do, for a warp's accesses take
 // place in order here. They do not order warps against each other (see sharedWord).
 func decodeFence(d *decoder) exec {
+	if d.flag("mbarrier_init") && !d.flag("release") {
+		d.errorf(".release is missing")
+	}
 	proxy := d.flag("proxy") && d.take("alias", "async", "async.global", "async.shared::cta") != ""
 	if proxy {
 		d.take("global", "shared::cta", "shared::cluster")

@@ -18,6 +18,8 @@ type access struct {
 	signBits int  // sign-extend elements to this width; 0: no
 	write    bool
 	locked   bool // volatile, relaxed, acquire, release: ordered with atomics
+	fixed    bool // all lanes read the kernel's argument at fixedAt
+	fixedAt  int
 }
 
 // total returns the bytes that a lane moves.
@@ -46,6 +48,10 @@ func (a *access) addresses(w *warp, m uint32) bool {
 
 // execute is the exec of every ld and st.
 func (a *access) execute(w *warp, m uint32) {
+	if a.fixed && a.fixedAt+a.total() <= len(w.blk.args) {
+		a.fromArguments(w, m)
+		return
+	}
 	if a.write && !a.valuesReady(w, m) || !a.addresses(w, m) {
 		return
 	}
@@ -57,6 +63,29 @@ func (a *access) execute(w *warp, m uint32) {
 		sp, part := w.window(rest)
 		a.inSpace(w, sp, part)
 		rest &^= part
+	}
+}
+
+// fromArguments gives all lanes the same argument.
+func (a *access) fromArguments(w *warp, m uint32) {
+	for e := range a.count {
+		v := little(w.blk.args[a.fixedAt+e*a.bytes:], a.bytes)
+		if a.signBits > 0 {
+			v = low(uint64(sx(v, 8*a.bytes)), a.signBits)
+		}
+		if slot := a.regs[e]; a.wide {
+			t := w.target64(slot, m)
+			for l := range t {
+				t[l] = v
+			}
+			w.finish64(slot, m)
+		} else {
+			t := w.target32(slot, m)
+			for l := range t {
+				t[l] = uint32(v)
+			}
+			w.finish32(slot, m)
+		}
 	}
 }
 

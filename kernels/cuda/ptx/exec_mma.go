@@ -45,39 +45,10 @@ func (o *matrixOp) execute(w *warp, m uint32) {
 	if !w.ready(init, m) {
 		return
 	}
-	mat := &w.blk.matrices
-	if o.separate && o.fast(w, mat) {
-		return
-	}
-	o.gather(w, mat)
-	multiplyPortable(mat, o.k)
-	for half := 0; half < 2; half++ { // upper rows, lower rows
-		even, odd := &w.r32[o.d[2*half]], &w.r32[o.d[2*half+1]]
-		for g := 0; g < 8; g++ {
-			row := &mat.d[8*half+g]
-			e, d := (*[4]uint32)(even[4*g:]), (*[4]uint32)(odd[4*g:])
-			e[0], d[0] = canonical32(row[0]), canonical32(row[1])
-			e[1], d[1] = canonical32(row[2]), canonical32(row[3])
-			e[2], d[2] = canonical32(row[4]), canonical32(row[5])
-			e[3], d[3] = canonical32(row[6]), canonical32(row[7])
-		}
-		w.init32[o.d[2*half]], w.init32[o.d[2*half+1]] = fullMask, fullMask
-	}
-}
-
-// fragments are the registers of an mma of bf16, as multiplyFast takes them.
-type fragments struct {
-	d, c, a [4]*v32
-	b       [2]*v32
-	mat     *matrices // to work in
-	k       int
-}
-
-// fast multiplies bf16 with vector instructions, if there are any.
-func (o *matrixOp) fast(w *warp, mat *matrices) bool {
-	f := fragments{mat: mat, k: o.k}
+	f := fragments{mat: &w.blk.matrices, k: o.k}
 	for r := range 4 {
 		f.d[r], f.c[r] = &w.r32[o.d[r]], &w.r32[o.c[r]]
+		w.init32[o.d[r]] = fullMask
 	}
 	for r, slot := range o.a[:o.nA] {
 		f.a[r] = &w.r32[slot]
@@ -85,13 +56,36 @@ func (o *matrixOp) fast(w *warp, mat *matrices) bool {
 	for r, slot := range o.b[:o.nB] {
 		f.b[r] = &w.r32[slot]
 	}
-	if !multiplyFast(&f) {
-		return false
+	f.multiply(o.kind, o.separate)
+}
+
+// fragments are the registers of an mma: those of A and B are nil from the last
+// one on. multiplyFast knows this layout.
+type fragments struct {
+	d, c, a [4]*v32
+	b       [2]*v32
+	mat     *matrices // to work in
+	k       int
+}
+
+// multiply gives D the product; fast allows vector instructions, which know bf16.
+func (f *fragments) multiply(kind elementKind, fast bool) {
+	if fast && multiplyFast(f) {
+		return
 	}
-	for _, slot := range o.d {
-		w.init32[slot] = fullMask
+	f.gather(kind)
+	multiplyPortable(f.mat, f.k)
+	for half := 0; half < 2; half++ { // upper rows, lower rows
+		even, odd := f.d[2*half], f.d[2*half+1]
+		for g := 0; g < 8; g++ {
+			row := &f.mat.d[8*half+g]
+			e, d := (*[4]uint32)(even[4*g:]), (*[4]uint32)(odd[4*g:])
+			e[0], d[0] = canonical32(row[0]), canonical32(row[1])
+			e[1], d[1] = canonical32(row[2]), canonical32(row[3])
+			e[2], d[2] = canonical32(row[4]), canonical32(row[5])
+			e[3], d[3] = canonical32(row[6]), canonical32(row[7])
+		}
 	}
-	return true
 }
 
 // overlaps reports whether D shares registers with operands that are still needed
@@ -110,40 +104,44 @@ type matrices struct {
 
 // gather unpacks the fragments. Registers of A come as upper rows, lower rows,
 // then the same for the next k; lanes 4g to 4g+3 hold one row.
-func (o *matrixOp) gather(w *warp, mat *matrices) {
+func (f *fragments) gather(kind elementKind) {
 	for half := 0; half < 2; half++ {
-		even, odd := &w.r32[o.c[2*half]], &w.r32[o.c[2*half+1]]
+		even, odd := f.c[2*half], f.c[2*half+1]
 		for g := 0; g < 8; g++ {
-			row := &mat.d[8*half+g]
+			row := &f.mat.d[8*half+g]
 			e, d := (*[4]uint32)(even[4*g:]), (*[4]uint32)(odd[4*g:])
 			row[0], row[1], row[2], row[3] = f32(e[0]), f32(d[0]), f32(e[1]), f32(d[1])
 			row[4], row[5], row[6], row[7] = f32(e[2]), f32(d[2]), f32(e[3]), f32(d[3])
 		}
 	}
-	for r, slot := range o.a[:o.nA] {
-		v := &w.r32[slot]
+	for r, v := range f.a {
+		if v == nil {
+			break
+		}
 		for g := 0; g < 8; g++ {
-			row, four := &mat.a[g+r&1*8], (*[4]uint32)(v[4*g:])
-			if o.kind == elementTF32 {
+			row, four := &f.mat.a[g+r&1*8], (*[4]uint32)(v[4*g:])
+			if kind == elementTF32 {
 				truncateTF32((*[4]float32)(row[r>>1*4:]), four)
 			} else {
-				unpackHalves((*[8]float32)(row[r>>1*8:]), four, o.kind)
+				unpackHalves((*[8]float32)(row[r>>1*8:]), four, kind)
 			}
 		}
 	}
-	o.gatherB(w, mat)
+	f.gatherB(kind)
 }
 
 // gatherB unpacks B: a column is spread over the rows of mat.b.
-func (o *matrixOp) gatherB(w *warp, mat *matrices) {
-	for r, slot := range o.b[:o.nB] {
-		v := &w.r32[slot]
+func (f *fragments) gatherB(kind elementKind) {
+	for r, v := range f.b {
+		if v == nil {
+			break
+		}
 		for t := 0; t < 4; t++ { // lanes t, t+4, t+8, … hold one k, or two
 			column := (*[29]uint32)(v[t:])
-			if k := 2*t + r*8; o.kind == elementTF32 {
-				spreadTF32(&mat.b[t+r*4], column)
+			if k := 2*t + r*8; kind == elementTF32 {
+				spreadTF32(&f.mat.b[t+r*4], column)
 			} else {
-				spreadHalves(&mat.b[k&15], &mat.b[(k+1)&15], column, o.kind)
+				spreadHalves(&f.mat.b[k&15], &f.mat.b[(k+1)&15], column, kind)
 			}
 		}
 	}

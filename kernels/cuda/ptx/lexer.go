@@ -33,7 +33,7 @@ func (t token) String() string {
 // lex cuts PTX into tokens. A word keeps its dots and its "::", so that an opcode
 // with its modifiers, a directive or a special register is one token.
 func lex(name, text string) ([]token, error) {
-	var out []token
+	out := make([]token, 0, len(text)/4) // compilers write fewer
 	line, i := 1, 0
 	for i < len(text) {
 		c := text[i]

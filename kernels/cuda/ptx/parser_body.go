@@ -238,5 +238,12 @@ func (p *parser) address(s *scope) (operand, error) {
 		}
 		a.offset += n
 	}
+	if p.accept(",") { // [tensor map, {coordinates}]
+		o, err := p.operand(s)
+		if err != nil {
+			return a, err
+		}
+		a.elems = append(a.elems, o)
+	}
 	return a, p.expect("]")
 }

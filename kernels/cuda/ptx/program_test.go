@@ -327,3 +327,40 @@ func TestWorkersDoNotChangeResultsOrCounts(t *testing.T) {
 	require.Equal(t, a, b)
 	require.Equal(t, one, four)
 }
+
+// TestKeptBlocksRememberNothing launches one kernel again and again: with another
+// grid, with other memory, and after a launch that left shared memory written.
+func TestKeptBlocksRememberNothing(t *testing.T) {
+	text := kernelText(`
+	.shared .align 16 .b8 s[512]; .reg .pred %first; .reg .b32 %flag;
+	ld.global.u32 %flag, [%address]; setp.eq.u32 %first, %flag, 0;
+	mov.u32 %r1, s; mad.lo.u32 %r1, %lane, 16, %r1;
+	@%first st.shared.u32 [%r1], 1;
+	ld.shared.u32 %r2, [%r1];
+	mov.u32 %r3, %nctaid.x; mov.u32 %r4, %ctaid.x;
+	mul.wide.u32 %d1, %r4, 4; add.s64 %address, %address, %d1; st.global.u32 [%address+4], %r3;`)
+	m, err := Load("kept", text)
+	require.NoError(t, err)
+	k := kernelOf(t, m, "k")
+	var first Counts
+	for i, grid := range []int{1, 1, 3, 2, 1} {
+		mem := NewMemory()
+		out := reserve(t, mem, 64)
+		require.NoError(t, mem.Fill(out, 64, 0))
+		c, err := Run(mem, Launch{Kernel: k, Grid: [3]int{grid}, Block: [3]int{32}, Workers: 1, Args: arguments(t, k, out)})
+		require.NoError(t, err)
+		for b, v := range download[uint32](t, mem, out+4, grid) {
+			require.Equal(t, uint32(grid), v, "block %d of launch %d", b, i)
+		}
+		if i == 0 {
+			first = c
+		} else if grid == 1 {
+			require.Equal(t, first, c, "launch %d", i)
+		}
+	}
+	mem := NewMemory()
+	out := reserve(t, mem, 64)
+	require.NoError(t, mem.Fill(out, 64, 1)) // nobody writes shared memory
+	_, err = Run(mem, Launch{Kernel: k, Block: [3]int{32}, Args: arguments(t, k, out)})
+	require.ErrorIs(t, err, ErrUninitialized)
+}

@@ -72,8 +72,20 @@ func TestFusedMultiplyAddRoundsOnce(t *testing.T) {
 		}
 		require.Equal(t, exactRound(exact, big.ToNearestEven), d[0])
 		for mode, m := range map[rounding]big.RoundingMode{roundZero: big.ToZero, roundDown: big.ToNegativeInf, roundUp: big.ToPositiveInf} {
-			s := addOdd(float64(f32(a))*float64(f32(b)), float64(f32(c)))
-			require.Equal(t, exactRound(exact, m), math.Float32bits(float32(formatF32.round(s, mode))), "mode %d", mode)
+			require.Equal(t, exactRound(exact, m), fmaDirected(a, b, c, mode), "mode %d", mode)
+		}
+	})
+}
+
+// TestPowerOfTwoIsExactToTheLastBitsOfFloat64 holds exp2 to what ex2.approx needs.
+func TestPowerOfTwoIsExactToTheLastBitsOfFloat64(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := float64(f32(anyFloat(t, "x")))
+		want := math.Exp2(x)
+		if got := exp2(x); want != want || math.IsInf(want, 0) || want == 0 {
+			require.Equal(t, canonical32(float32(want)), canonical32(float32(got)))
+		} else {
+			require.InEpsilon(t, want, got, 1e-15)
 		}
 	})
 }

@@ -114,6 +114,23 @@ func TestPtxasAcceptsTheSnippets(t *testing.T) {
 	}
 }
 
+// TestPtxasAcceptsTheHopperKernels does the same with the longer texts for sm_90a.
+func TestPtxasAcceptsTheHopperKernels(t *testing.T) {
+	ptxas := os.Getenv("PTXAS")
+	if ptxas == "" {
+		t.Skip("set PTXAS to NVIDIA's ptxas (PyPI package nvidia-cuda-nvcc-cu12) to assemble the kernels")
+	}
+	for name, body := range map[string]string{
+		"tile": loadTile + waitParity + copyShared, "plain": loadBytes("0") + waitParity, "pass": passWord + waitParity + readWord,
+		"k-major": kMajor.text(), "mn-major": mnMajor.text(), "registers": electAndTrap,
+	} {
+		file := filepath.Join(t.TempDir(), "k.ptx")
+		require.NoError(t, os.WriteFile(file, []byte(hopperKernel(body)), 0o600))
+		out, err := command.Command(ptxas, "-arch=sm_90a", "-o", file+".cubin", file).CombinedOutput()
+		require.NoError(t, err, "%s: %s", name, out)
+	}
+}
+
 func allSnippets() map[string][]snippet {
 	return map[string][]snippet{"integer": integerSnippets, "bits": bitSnippets, "float": floatSnippets,
 		"half": halfSnippets, "convert": convertSnippets, "compare": compareSnippets, "memory": memorySnippets,

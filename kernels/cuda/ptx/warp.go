@@ -16,6 +16,7 @@ const (
 	opTrap                   // trap
 	opBarrier                // bar.sync and its kin: run, then wait for the block
 	opYield                  // nanosleep: run another warp first
+	opPoll                   // a wait on an mbarrier: run, then another warp if it is in vain
 )
 
 // instr is a decoded instruction.
@@ -76,10 +77,12 @@ type warp struct {
 
 	local   localMemory
 	async   asyncCopies
+	wgmma   wgmmaState
 	clock   uint32     // see sharedWord
 	known   [32]uint32 // latest clock of each warp that a barrier told this one
 	floor   uint32     // the least of known
 	waiting *barrier   // nil: runnable
+	polled  bool       // its last wait on an mbarrier was in vain
 }
 
 // status says why a warp stopped running.
@@ -103,12 +106,13 @@ func (w *warp) reset(all uint32) {
 	w.stack = append(w.stack[:0], path{0, noReconvergence, all})
 	w.all, w.live = all, all
 	w.steps, w.fault, w.waiting = 0, nil, nil
-	w.carry = carries{}
+	w.carry, w.polled = carries{}, false
 	w.clock, w.floor = 1, 0
 	w.known = [32]uint32{}
 	w.known[w.id] = ^uint32(0)
 	w.local.reset()
 	w.async.reset()
+	w.wgmma.reset()
 }
 
 // timeSlice is how many instructions a warp may run before another has its turn,
@@ -210,7 +214,16 @@ func (w *warp) control(in *instr, m, mask uint32) (s status, stop bool) {
 		if w.waiting != nil {
 			return statusWaits, true
 		}
+	case opPoll:
+		w.polled = false
+		if in.run(w, m); w.fault != nil {
+			return statusFault, true
+		}
+		if w.polled {
+			return statusYields, true
+		}
 	case opYield:
+		w.blk.events++
 		return statusYields, true
 	}
 	return statusDone, false
@@ -307,5 +320,9 @@ func (w *warp) fail(kind error, m uint32, format string, args ...any) {
 }
 
 func (w *warp) failUninitialized(m uint32) {
+	if len(w.wgmma.open)+len(w.wgmma.groups) > 0 {
+		w.fail(ErrAsync, m, "an operand register was never written in lanes %#08x, or is the accumulator of a wgmma whose wgmma.wait_group was not executed", m)
+		return
+	}
 	w.fail(ErrUninitialized, m, "an operand register was never written in lanes %#08x", m)
 }
