@@ -136,6 +136,7 @@ func gemmCases(s scale) (list []benchCase) {
 			up := 2 * m.f
 			if m.gpt2 {
 				up = m.f
+				list = append(list, benchCase{"gemm", "LinearGELU", dims{T: t, D: m.d, Out: up}, kernels.BFloat16})
 			}
 			add(dims{T: t, D: m.d, Out: up}, kinds...)
 			add(dims{T: t, D: m.f, Out: m.d}, kinds...)

@@ -17,6 +17,13 @@ func init() {
 			y, x, w := s.zeros(d.T, d.Out), s.random(d.T, d.D, 1), s.weight(d.Out, d.D)
 			return func() { s.b.Linear(y, x, w, kernels.Tensor{}) }
 		}},
+		operation{name: "LinearGELU", methods: []string{"LinearGELU"}, flops: product,
+			bytes: func(d dims, size float64) float64 { return operands(d, size) + matrix(d.T, d.Out)*size },
+			build: func(s *set, d dims) func() {
+				h, pre, x := s.zeros(d.T, d.Out), s.zeros(d.T, d.Out), s.random(d.T, d.D, 1)
+				w, bias := s.weight(d.Out, d.D), s.random(1, d.Out, 1)
+				return func() { s.b.LinearGELU(h, pre, x, w, bias, kernels.GELUTanh) }
+			}},
 		operation{name: "LinearBackwardInput", methods: []string{"LinearBackwardInput"}, bytes: operands, flops: product, build: func(s *set, d dims) func() {
 			dx, dy, w := s.zeros(d.T, d.D), s.random(d.T, d.Out, 1), s.weight(d.Out, d.D)
 			return func() { s.b.LinearBackwardInput(dx, dy, w, false) }

@@ -45,7 +45,7 @@ func TestKernelsThatMoveMemoryTouchOnlyTheSectorsTheyNeed(t *testing.T) {
 }
 
 func TestBoundsAreTheCountsOverTheCardsRates(t *testing.T) {
-	card := cardModel{"card", emu.A100, 100, 64}
+	card := cardModel{"card", emu.A100, 200, 0.5, 64}
 	card.attributes.Multiprocessors, card.attributes.ClockKHz = 10, 1e6 // 10^10 clocks a second
 	card.attributes.MemoryClockKHz, card.attributes.MemoryBusBits = 1e6, 8
 	n := emu.KernelCounts{Launches: 2}

@@ -6,15 +6,16 @@ import (
 	"retort/kernels/cuda/ptx"
 )
 
-// card is what a prediction knows of a card. The clocks, multiprocessors and memory are
+// cardModel is what a prediction knows of a card. The clocks, multiprocessors and memory are
 // those of emu's presets, which name their sources.
 type cardModel struct {
 	name       string
 	attributes driver.Attributes
 	// tensorTFLOPs is the dense bf16 rate with float32 sums of NVIDIA's data sheet or
-	// architecture paper: A100 312, H100 SXM5 989.4 (which mma.sync, unlike wgmma, does not
-	// reach), RTX 4090 165.2.
-	tensorTFLOPs float64
+	// architecture paper: A100 312, H100 SXM5 989.4, RTX 4090 165.2. mmaShare is how much of
+	// it mma.sync reaches: on Hopper only wgmma reaches it all (Luo et al., arXiv 2402.13499,
+	// measured 62.9 % on an H800).
+	tensorTFLOPs, mmaShare float64
 	// floatLanes are float32 additions, multiplications or fma a clock and multiprocessor:
 	// table "Throughput of Native Arithmetic Instructions" of the CUDA C++ programming guide
 	// for compute capability 8.0, 9.0 and 8.9.
@@ -22,9 +23,9 @@ type cardModel struct {
 }
 
 var cards = []cardModel{
-	{"A100", emu.A100, 312, 64},
-	{"H100", emu.H100, 989.4, 128},
-	{"RTX 4090", emu.RTX4090, 165.2, 128},
+	{"A100", emu.A100, 312, 1, 64},
+	{"H100", emu.H100, 989.4, 0.629, 128},
+	{"RTX 4090", emu.RTX4090, 165.2, 1, 128},
 }
 
 // The rest of that table, and of what a multiprocessor does in a clock, is the same on all
@@ -66,7 +67,7 @@ func (c cardModel) bounds(k emu.KernelCounts) map[string]float64 {
 	sectors := float64(k.GlobalLoad.Units + k.GlobalStore.Units)
 	share := busy / float64(c.attributes.Multiprocessors)
 	return map[string]float64{
-		"tensor cores":  float64(k.MatrixFLOPs) / (c.tensorTFLOPs * 1e12 * share),
+		"tensor cores":  float64(k.MatrixFLOPs) / (c.tensorTFLOPs * c.mmaShare * 1e12 * share),
 		"memory":        float64(k.Footprint) / c.bandwidth(),
 		"cache":         sectors * sectorOfCache / (cacheBytes * clocks),
 		"shared memory": passes / (sharedPasses * clocks),

@@ -30,6 +30,12 @@ def add_rms_norm(x, delta, w):
 
 
 @torch.compile(dynamic=False)
+def linear_gelu(x, w, b):
+    pre = F.linear(x, w, b)
+    return pre, F.gelu(pre, approximate="tanh")
+
+
+@torch.compile(dynamic=False)
 def swiglu(gate_up):
     gate, up = gate_up.chunk(2, dim=1)
     return F.silu(gate) * up
@@ -89,6 +95,9 @@ def build(q):
     if op == "Linear":
         x, w = normal(dtype, t, d), normal(dtype, out, d)
         return lambda: F.linear(x, w)
+    if op == "LinearGELU":
+        x, w, b = normal(dtype, t, d), normal(dtype, out, d), normal(dtype, out)
+        return lambda: linear_gelu(x, w, b)
     if op == "LinearBackwardInput":
         dy, w = normal(dtype, t, out), normal(dtype, out, d)
         return lambda: dy @ w
