@@ -163,6 +163,9 @@ func (b *Backend) productBy(t tile, parts int, l layout, out, left, right matrix
 // launchProduct queues the kernel itself; part z of k is written to matrix z of out.
 func (b *Backend) launchProduct(t tile, parts, perPart int, l layout, out, left, right matrix, e epilogue) {
 	m, n, k := l.shape(out, left, right)
+	if e.activation.at != 0 && l != rowsByRows {
+		panic("cuda: product " + layoutNames[l] + " has no activation")
+	}
 	flags := 0
 	if e.accumulate {
 		flags |= flagAccumulate

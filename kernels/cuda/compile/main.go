@@ -89,6 +89,7 @@ func compile(path, target, sources, include string) (string, error) {
 		"--gpu-architecture=" + strings.Replace(target, "sm_", "compute_", 1),
 		"--include-path=" + sources,
 		"--include-path=" + include,
+		"--device-as-default-execution-space", // also for generic lambdas, which cannot be marked otherwise
 	}, manifest.Options...)
 	if err := program.Compile(options...); err != nil {
 		log, _ := program.GetLog()

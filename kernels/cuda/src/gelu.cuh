@@ -8,7 +8,7 @@
 __device__ inline float tanh_gate(float x, float *slope) {
 	const float root = 0.7978845608028654f; // √(2/π)
 	float c = fminf(fabsf(x), 12.f), square = c * c;
-	float e = expf(-2 * root * c * (1 + 0.044715f * square)), large = 1 / (1 + e), small = e * large;
+	float e = expf(-2 * root * c * (1 + 0.044715f * square)), large = __fdividef(1, 1 + e), small = e * large;
 	if (slope) *slope = large * small * 2 * root * (1 + 3 * 0.044715f * square);
 	return x < 0 ? small : large;
 }
