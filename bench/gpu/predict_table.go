@@ -24,7 +24,7 @@ and SM), and the float, integer and special units. An operation's time is the su
 kernels'. Latency, launches (some 3 µs each) and imperfect overlap come on top, and the
 assembler turns PTX into somewhat different instructions: a prediction is a bound, not a
 promise. "Of ideal" is the time of the least traffic, or of the products at the card's peak,
-over the predicted time.
+over the predicted time; above 100 % the sample missed that much (the optimizer's blocks differ).
 
 | card | bf16 tensor cores | float32 | memory | source |
 |---|--:|--:|--:|---|
