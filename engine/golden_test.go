@@ -145,9 +145,7 @@ func TestTwelveTrainingStepsEqualPyTorch(t *testing.T) {
 // PyTorch's in float32, root mean square over the steps. (The same steps in float32 on the
 // PTX machine are held by tools/check.py, through the command line.)
 func TestTrainingInBF16ErrsAtMostTwiceAsMuchAsAPlainBF16(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a minute on the PTX machine")
-	}
+	skipInShort(t)
 	for _, family := range goldenFamilies {
 		t.Run(family, func(t *testing.T) {
 			off := func(k kernels.Backend) float64 {
