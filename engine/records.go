@@ -185,6 +185,7 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 			{Name: "optimizer steps", Value: fmt.Sprint(r.Steps)},
 			{Name: "tokens trained", Value: fmt.Sprint(r.TrainedTokens)},
 			{Name: "tokens per second", Value: fmt.Sprintf("%.1f", r.TokensPerSecond)},
+			{Name: "computed on", Value: t.student.Backend().Name()},
 		},
 	}
 	if r.EvalLoss != nil {
