@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// run compiles every source for every target, removes PTX without a source, and writes
+// run compiles every source for its targets, removes PTX without a source, and writes
 // the manifest last: a run that fails half-way leaves a stale one, which the test notices.
 func run(sources, out, include string) error {
 	major, minor, err := nvrtc.Version()
@@ -42,7 +42,7 @@ func run(sources, out, include string) error {
 	}
 	written := map[string]bool{}
 	for _, path := range paths {
-		for _, target := range manifest.Targets {
+		for _, target := range manifest.Targets(path) {
 			ptx, err := compile(path, target, sources, include)
 			if err != nil {
 				return err

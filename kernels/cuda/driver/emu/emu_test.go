@@ -211,7 +211,7 @@ func TestEveryCardRunsItsTexts(t *testing.T) {
 	for _, card := range []driver.Attributes{A100, H100, RTX4090} {
 		t.Run(card.Name, func(t *testing.T) {
 			r := open(t, Options{Attributes: card})
-			for _, name := range ptxfiles.Names() {
+			for _, name := range ptxfiles.Names(8, 0) {
 				source, file, err := ptxfiles.For(name, card.Major, card.Minor)
 				require.NoError(t, err)
 				m := must[driver.Module](r)(r.Load(file, source))

@@ -1,0 +1,85 @@
+package cuda
+
+import (
+	"retort/kernels"
+	"retort/kernels/cuda/driver"
+)
+
+// What is special to Hopper (compute capability 9.0): kernels of the sources that end in
+// _sm90, whose tiles come by tensor maps.
+
+// hopper tells whether the device and the activation type have such kernels.
+func (b *Backend) hopper() bool {
+	return b.device.Major == 9 && b.device.Minor == 0 && b.activation == kernels.BFloat16
+}
+
+// A box is the part of a matrix that one copy takes: 64 bf16 of each of boxRows rows, its
+// 16-byte pieces placed as wgmma reads them.
+const (
+	boxRows      = 64
+	boxCols      = 64
+	swizzleBytes = 128
+)
+
+// mostMaps bounds the tensor maps that are kept. A training step needs a few for each
+// weight, activation and gradient; the number of tokens, and so the maps of activations, may
+// change from step to step.
+const mostMaps = 4096
+
+// tensorMaps are encoded maps by what they describe: encoding costs the host a call of the
+// driver.
+type tensorMaps map[driver.TensorMap]*[driver.TensorMapBytes]byte
+
+// tensorMap returns the map of a bf16 matrix for boxes of the given rows; after a failure,
+// when launches do nothing, one without content.
+func (b *Backend) tensorMap(m matrix, rows int) *[driver.TensorMapBytes]byte {
+	key := driver.TensorMap{
+		Address: m.at, Rows: m.rows, Cols: m.cols, StrideBytes: m.stride * m.dtype.Size(),
+		BoxRows: rows, BoxCols: boxCols, SwizzleBytes: swizzleBytes,
+	}
+	if encoded := b.maps[key]; encoded != nil {
+		return encoded
+	}
+	if b.err != nil {
+		return &[driver.TensorMapBytes]byte{}
+	}
+	encoded, err := b.context.EncodeTensorMap(key)
+	if err != nil {
+		b.note(err)
+		return &encoded
+	}
+	if b.maps == nil || len(b.maps) == mostMaps {
+		b.maps = tensorMaps{}
+	}
+	b.maps[key] = &encoded
+	return &encoded
+}
+
+// The tiles of src/gemm_bf16_sm90.cu.
+var (
+	hopperWide  = tile{"128x256", 128, 256, 288, 4*49152 + 64, boxRows}
+	hopperLarge = tile{"128x128", 128, 128, 288, 3*32768 + 48, boxRows}
+	hopperSmall = tile{"64x64", 64, 64, 160, 4*16384 + 64, boxRows}
+	hopperFew   = tile{"64x32", 64, 32, 160, 6*12288 + 96, 32}
+)
+
+// onHopper tells whether a product is made by wgmma. A card may round the sums of wgmma and of
+// mma.sync differently, so this must not depend on the number of rows of the result: it
+// depends on the device, k and the operands' strides and alignment.
+func (b *Backend) onHopper(left, right matrix, k int) bool {
+	return b.hopper() && k > 0 && left.aligned() && right.aligned()
+}
+
+// hopperTile chooses the tile for a result of (m, n) in `parts` parts. The choice does not
+// show in the result's bits.
+func hopperTile(l layout, m, n, parts, multiprocessors int) tile {
+	switch {
+	case l == rowsByRows && m <= hopperFew.rows:
+		return hopperFew
+	case hopperWide.blocks(m, n)*parts >= multiprocessors:
+		return hopperWide
+	case 2*hopperLarge.blocks(m, n)*parts >= multiprocessors:
+		return hopperLarge
+	}
+	return hopperSmall
+}

@@ -1,0 +1,134 @@
+// What the kernels for Hopper (sm_90a) share: barriers in shared memory, copies of tiles by
+// tensor maps, and the matrix instruction of a warpgroup.
+//
+// One warp, the producer, does nothing but start copies; groups of four warps, the consumers,
+// multiply what lies in shared memory. Between them stands a ring of stages, each with two
+// barriers: full, which counts the bytes of its copies, and empty, at which every warp of
+// the consumers arrives when it has read the stage. The producer being a single warp, the
+// consumers have registers enough without setmaxnreg, which wants a whole group to give some up.
+//
+// Every tile is made of boxes of 64 elements, 128 bytes, by 64 lines (few_lines in one case):
+// the hardware turns the 16-byte pieces of a line by the line's number modulo 8 as it
+// copies, and turns them back as it multiplies (the swizzle of 128 bytes).
+#pragma once
+#include "common.cuh"
+
+const int box_elements = 64;                    // of a line of a box
+const int box_lines = 64;                       // of a whole box
+const int line_bytes = box_elements * 2;        // 128
+const int box_bytes = box_lines * line_bytes;   // 8192
+const int group_threads = 128;                  // four warps
+
+// TensorMap is what the driver's cuTensorMapEncodeTiled made of a matrix.
+struct alignas(64) TensorMap { unsigned char opaque[128]; };
+
+__device__ inline unsigned to_shared(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
+
+// Barriers. A wait with parity p returns when phase p (0, 1, 0, …) has ended; on a new
+// barrier a wait with parity 1 returns at once.
+__device__ inline void barrier_init(unsigned barrier, int arrivals) {
+	asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;\n" ::"r"(barrier), "r"(arrivals) : "memory");
+}
+// barriers_made makes new barriers known to the unit that copies.
+__device__ inline void barriers_made() { asm volatile("fence.mbarrier_init.release.cluster;\n" ::: "memory"); }
+__device__ inline void arrive(unsigned barrier) {
+	asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];\n" ::"r"(barrier) : "memory");
+}
+__device__ inline void arrive_expecting(unsigned barrier, int bytes) {
+	asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(barrier), "r"(bytes) : "memory");
+}
+__device__ inline void await(unsigned barrier, int parity) {
+	asm volatile("{\n"
+	             ".reg .pred ended;\n"
+	             "again:\n"
+	             "mbarrier.try_wait.parity.shared::cta.b64 ended, [%0], %1;\n"
+	             "@!ended bra again;\n"
+	             "}\n" ::"r"(barrier), "r"(parity)
+	             : "memory");
+}
+
+// Ring is the place of a walk over the stages: which comes next, and how often it came.
+template <int STAGES> struct Ring {
+	int stage = 0, parity = 0;
+	__device__ void next() {
+		if (++stage == STAGES) stage = 0, parity ^= 1;
+	}
+};
+
+// copy_box starts the copy of the box at (line, element) to shared memory; what lies outside
+// the matrix is zero. One thread calls it.
+__device__ inline void copy_box(unsigned to, const TensorMap &map, int element, int line, unsigned barrier) {
+	asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];\n" ::
+	                 "r"(to), "l"(&map), "r"(element), "r"(line), "r"(barrier)
+	             : "memory");
+}
+
+// sync_threads waits for `threads` threads of the block at one of its named barriers.
+__device__ inline void sync_threads(int name, int threads) {
+	asm volatile("bar.sync %0, %1;\n" ::"r"(name), "r"(threads) : "memory");
+}
+
+// descriptor tells a multiplication where an operand begins: 128-byte swizzle, eight lines
+// to the next eight 1024 bytes on, and, where lines run along k, `leading` bytes from 64 rows
+// or columns to the next 64.
+__device__ inline unsigned long long descriptor(unsigned at, int leading) {
+	return (unsigned long long)(at >> 4) | (unsigned long long)(leading >> 4) << 16 | 64ull << 32 | 1ull << 62;
+}
+
+// wgmma: a warpgroup multiplies (64, 16) with (16, N) and adds to (64, N), asynchronously.
+// Warp w of the group holds rows [16w, 16w + 16) of the sums as mma.sync would.
+__device__ inline void products_begin() { asm volatile("wgmma.fence.sync.aligned;\n" ::: "memory"); }
+__device__ inline void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;\n" ::: "memory"); }
+template <int PENDING> __device__ inline void products_wait() {
+	asm volatile("wgmma.wait_group.sync.aligned %0;\n" ::"n"(PENDING) : "memory");
+}
+
+// settle keeps the compiler from moving what it does with registers across this place: it
+// does not know that wgmma reads and writes them later.
+template <int N> __device__ inline void settle(float (&d)[N][4]) {
+#pragma unroll
+	for (int i = 0; i < N; i++)
+#pragma unroll
+		for (int e = 0; e < 4; e++) asm volatile("" : "+f"(d[i][e])::"memory");
+}
+
+#define SUMS_16 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+#define SUMS_32 SUMS_16 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define SUMS_64 \
+	SUMS_32 ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, " \
+	        "%52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define SUMS_128 \
+	SUMS_64 ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, %83, " \
+	        "%84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, %101, %102, %103, " \
+	        "%104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, %117, %118, %119, %120, "  \
+	        "%121, %122, %123, %124, %125, %126, %127"
+#define IN_4(i) "+f"(d[i][0]), "+f"(d[i][1]), "+f"(d[i][2]), "+f"(d[i][3])
+#define IN_16(i) IN_4(i), IN_4(i + 1), IN_4(i + 2), IN_4(i + 3)
+#define IN_32(i) IN_16(i), IN_16(i + 4)
+#define IN_64(i) IN_32(i), IN_32(i + 8)
+#define IN_128(i) IN_64(i), IN_64(i + 16)
+
+// PRODUCT defines multiply for N columns, which are COUNT = N / 2 sums of a thread; A, B and P
+// are the numbers of the operands behind them. P false: the sums begin anew.
+#define PRODUCT(N, COUNT, A, B, P)                                                                            \
+	template <bool LEFT_ALONG_K, bool RIGHT_ALONG_K>                                                          \
+	__device__ inline void multiply(float (&d)[N / 8][4], unsigned long long a, unsigned long long b, int add) { \
+		asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" #P ", 0;\n"                                     \
+		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, %" #A ", %" #B \
+		             ", add, 1, 1, %" LEFT_##P ", %" RIGHT_##P ";\n}\n"                                       \
+		             : IN_##COUNT(0)                                                                          \
+		             : "l"(a), "l"(b), "r"(add), "n"(!LEFT_ALONG_K), "n"(!RIGHT_ALONG_K)                      \
+		             : "memory");                                                                             \
+	}
+#define LEFT_18 "19"
+#define RIGHT_18 "20"
+#define LEFT_34 "35"
+#define RIGHT_34 "36"
+#define LEFT_66 "67"
+#define RIGHT_66 "68"
+#define LEFT_130 "131"
+#define RIGHT_130 "132"
+PRODUCT(32, 16, 16, 17, 18)
+PRODUCT(64, 32, 32, 33, 34)
+PRODUCT(128, 64, 64, 65, 66)
+PRODUCT(256, 128, 128, 129, 130)
