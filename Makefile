@@ -28,8 +28,9 @@ check-cuda: ## vet and test of what the build tag cuda adds
 	$(CUDA_ENV) $(GO) vet -tags cuda ./kernels/cuda/... ./engine ./cmd/...
 	$(CUDA_ENV) $(GO) test -tags cuda,cudadebug ./kernels/cuda/...
 
-kernels: ## kernels/cuda/ptxfiles from kernels/cuda/src, by NVIDIA's compiler from PyPI
+kernels: ## the PTX of kernels/cuda/src and of bench/ladder, by NVIDIA's compiler from PyPI
 	GO="$(GO)" bash kernels/cuda/compile/run.sh
+	GO="$(GO)" bash kernels/cuda/compile/run.sh -src bench/ladder -out bench/ladder -targets sm_80
 
 ptxas: ## docs/kernels-ptxas.md: registers, shared memory and spills on every card
 	GO="$(GO)" bash kernels/cuda/compile/ptxas.sh

@@ -90,6 +90,11 @@ func (t *timed) Linear(y, x, w, b kernels.Tensor) {
 	t.measure("Linear", product(x.Rows, w.Rows, w.Cols), tensors{y, x, w}, func() { t.Backend.Linear(y, x, w, b) })
 }
 
+// LinearGELU is timed.
+func (t *timed) LinearGELU(h, pre, x, w, b kernels.Tensor, kind kernels.GELUKind) {
+	t.measure("LinearGELU", product(x.Rows, w.Rows, w.Cols), tensors{h, pre, x, w}, func() { t.Backend.LinearGELU(h, pre, x, w, b, kind) })
+}
+
 // LinearBackwardInput is timed.
 func (t *timed) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool) {
 	t.measure("LinearBackwardInput", product(dy.Rows, w.Rows, w.Cols), tensors{dx, dy, w}, func() { t.Backend.LinearBackwardInput(dx, dy, w, accumulate) })

@@ -36,12 +36,20 @@ func variantSuite(ctx context.Context, o Options) ([]Row, error) {
 		profiles := map[string]profileResult{}
 		for _, variant := range variants {
 			began := time.Now()
-			p, err := worker[profileResult](ctx, self, []string{"bench", "--worker", "variants:" + name}, features.Variable+"="+variant)
-			if err != nil {
-				return nil, err
+			rounds := max(1, o.Rounds)
+			if variant == features.Generic {
+				rounds = 1 // it takes minutes
+			}
+			for range rounds {
+				p, err := worker[profileResult](ctx, self, []string{"bench", "--worker", "variants:" + name}, features.Variable+"="+variant)
+				if err != nil {
+					return nil, err
+				}
+				if best, measured := profiles[variant]; !measured || p.Step < best.Step {
+					profiles[variant] = p
+				}
 			}
 			o.Log(fmt.Sprintf("%s, %s: %.0f s", name, variant, time.Since(began).Seconds()))
-			profiles[variant] = p
 		}
 		rows = append(rows, variantRowsOf(fmt.Sprintf("%s, %d×%d tokens", name, variantRows, stepTokens), variants, profiles)...)
 	}

@@ -150,9 +150,9 @@ func TestRowsThatCannotBeTrained(t *testing.T) {
 		"preference":             {Row{Kind: KindPreference, Chosen: "c"}, plain, ErrPreferenceRow.Error()},
 		"no template":            {two, plain, "brings no chat template"},
 		"no eos":                 {Row{Kind: KindText, Completion: "c"}, toy{noEOS: true}, "no end-of-sequence token"},
-		"answer changed":         {Row{Kind: KindMessages, Messages: messages("a", "b")}, toy{template: chatML(func(string, bool) string { return "x" }, "<e>")}, "changes the answer's text"},
-		"history changed":        {two, toy{template: chatML(func(s string, last bool) string { return map[bool]string{true: "T" + s, false: s}[last] }, "<e>")}, "writes earlier turns differently"},
-		"prompt is not a prefix": {two, toy{template: func(m []Message, p bool) string { return fmt.Sprint(len(m), p) }}, "does not continue its own generation prompt"},
+		"answer changed":         {Row{Kind: KindMessages, Messages: messages("a", "b")}, toy{template: chatML(func(string, bool) string { return "x" }, "<e>")}, ReasonTemplateChanges},
+		"history changed":        {two, toy{template: chatML(func(s string, last bool) string { return map[bool]string{true: "T" + s, false: s}[last] }, "<e>")}, ReasonTemplateTurns},
+		"prompt is not a prefix": {two, toy{template: func(m []Message, p bool) string { return fmt.Sprint(len(m), p) }}, ReasonTemplateTurns},
 	} {
 		_, err := Encode(c.row, c.codec, EncodeOptions{CompletionOnly: true, Student: "models/toy"})
 		require.ErrorContains(t, err, c.want, name)
@@ -200,7 +200,7 @@ func TestLongRowsFollowTheStrategy(t *testing.T) {
 	o := Options{EncodeOptions: EncodeOptions{CompletionOnly: true}, MaxLength: 4}
 	_, _, err := EncodeAll(rows, toy{}, o)
 	require.ErrorIs(t, err, ErrTooLong)
-	require.ErrorContains(t, err, "f:2: row too long: 8 tokens, max_length is 4")
+	require.ErrorContains(t, err, "f:2: row too long: 8 tokens, 4 are allowed")
 
 	o.Strategy = Drop
 	examples, rejects, err := EncodeAll(rows, toy{}, o)

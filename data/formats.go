@@ -55,7 +55,7 @@ func (o object) recognise() (Row, error) {
 		return o.question()
 	}
 	return Row{}, fmt.Errorf("unknown row format: it has the keys %s; expected prompt/completion, messages, question/answer or prompt/chosen/rejected",
-		strings.Join(slices.Sorted(maps.Keys(o)), ", "))
+		o.keys())
 }
 
 // promptCompletion reads {"prompt"[, "completion"]} of texts or of messages.
@@ -214,15 +214,22 @@ func (o object) messages(key string) ([]Message, error) {
 }
 
 func (o object) missing(key string) error {
-	return fmt.Errorf("missing key %q; the row has %s", key, strings.Join(slices.Sorted(maps.Keys(o)), ", "))
+	return fmt.Errorf("missing key %q; the row has %s", key, o.keys())
+}
+
+// keys lists the keys for a message, cut when there is too much of them.
+func (o object) keys() string { return shortened(strings.Join(slices.Sorted(maps.Keys(o)), ", "), 200) }
+
+// shortened is at most so many bytes of a text.
+func shortened(text string, bytes int) string {
+	if len(text) <= bytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:bytes], "") + "…"
 }
 
 func (o object) wrongType(key, wants string) error {
-	got := string(bytes.TrimSpace(o[key]))
-	if len(got) > 40 {
-		got = strings.ToValidUTF8(got[:40], "") + "…"
-	}
-	return fmt.Errorf("%q must be %s, got %s", key, wants, got)
+	return fmt.Errorf("%q must be %s, got %s", key, wants, shortened(string(bytes.TrimSpace(o[key])), 40))
 }
 
 // parseObject reads one JSON object and refuses equal keys at any depth.
@@ -239,7 +246,7 @@ func parseObject(text []byte) (object, error) {
 		return nil, errors.New("a row must be a JSON object, got null")
 	}
 	if key, found := duplicateKey(text); found {
-		return nil, fmt.Errorf("the key %q occurs twice in one object", key)
+		return nil, fmt.Errorf("the key %q occurs twice in one object", shortened(key, 200))
 	}
 	return o, nil
 }

@@ -110,6 +110,6 @@ func (t *Trainer) Rehearse(ctx context.Context) (Estimate, error) {
 		}
 	}
 	e.Seconds = time.Since(began).Seconds() / float64(tokens) * float64(e.Tokens)
-	e.PeakBytes = peakMemoryBytes()
+	e.PeakBytes = t.student.Backend().Peak()
 	return e, nil
 }

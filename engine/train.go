@@ -372,7 +372,7 @@ type totals struct {
 func (t *Trainer) result() TrainResult {
 	r := TrainResult{
 		Steps: t.state.GlobalStep, Epoch: t.state.Epoch, Tokens: t.totals.Tokens, TrainedTokens: t.totals.Trained,
-		Runtime: t.trainingTime(), PeakMemoryBytes: peakMemoryBytes(),
+		Runtime: t.trainingTime(), PeakMemoryBytes: t.student.Backend().Peak(),
 	}
 	if seconds := r.Runtime.Seconds(); seconds > 0 {
 		r.TokensPerSecond = float64(t.totals.Tokens) / seconds

@@ -70,6 +70,8 @@ type Memory interface {
 	Free(t Tensor)
 	// InUse is the number of bytes allocated now, by purpose.
 	InUse() map[Purpose]int64
+	// Peak is the most memory that was in use at once, in bytes; on the CPU, of the process.
+	Peak() int64
 	// Available is how many bytes could still be allocated; known is false where the
 	// system does not say.
 	Available() (bytes int64, known bool)
@@ -170,6 +172,9 @@ type Layers interface {
 	// Linear is y = x·wᵀ + b. y may be float32 whatever the activation type: logits.
 	//   y (T, out)   x (T, in)   w (out, in)   b (1, out) or absent
 	Linear(y, x, w, b Tensor)
+	// LinearGELU is a projection and its activation in one: pre = x·wᵀ + b, h = gelu(pre).
+	//   h, pre (T, F)   x (T, in)   w (F, in)   b (1, F) or absent
+	LinearGELU(h, pre, x, w, b Tensor, kind GELUKind)
 	// LinearBackwardInput is dx = dy·w, or dx += dy·w with accumulate.
 	//   dx (T, in)   dy (T, out)   w (out, in)
 	LinearBackwardInput(dx, dy, w Tensor, accumulate bool)

@@ -38,8 +38,7 @@ func (p *Pass) mlp(a activations, s shared, w *blockWeights) {
 		k.Linear(a.up, a.h2, w.up, w.upBias)
 		k.SwiGLU(s.act, a.up)
 	} else {
-		k.Linear(a.up, a.h2, w.up, kernels.Tensor{})
-		k.BiasGELU(s.act, a.up, w.upBias, c.GELU)
+		k.LinearGELU(s.act, a.up, a.h2, w.up, w.upBias, c.GELU)
 	}
 	k.Linear(s.delta, s.act, w.down, w.downBias)
 }

@@ -30,6 +30,9 @@ func TestFullDiskCostsNoFinishedWork(t *testing.T) {
 		onSmallDisk(t)
 		return
 	}
+	if testing.Short() {
+		t.Skip("some twenty processes")
+	}
 	self, err := os.Executable()
 	require.NoError(t, err)
 	id := func(inside, outside int) []syscall.SysProcIDMap {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -12,19 +11,21 @@ import (
 	"retort/engine"
 )
 
-// printCommands prints the page of the program itself.
-func printCommands(w io.Writer) {
-	fmt.Fprint(w, `retort distils the reasoning of a large language model into a small student.
+// commandList is the page of the program itself.
+func commandList() string {
+	var w strings.Builder
+	fmt.Fprint(&w, `retort distils the reasoning of a large language model into a small student.
 
 Usage: retort <command> [--config run.yaml] [--key value ...]
 
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
+		fmt.Fprintf(&w, "  %-14s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, `
+	fmt.Fprint(&w, `
 retort --version says what was built. retort <command> --help shows a command's keys with their defaults, and an example.
 `+exitStatus)
+	return w.String()
 }
 
 const exitStatus = "Exit codes: 0 done, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 5 device, 130 stopped and saved.\n"

@@ -59,18 +59,16 @@ func main() {
 // run carries out one command line and returns the exit code.
 func run(args []string) int {
 	if len(args) > 0 && (args[0] == "version" || args[0] == "--version") {
-		fmt.Print(version())
-		return 0
+		return show(version())
 	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
 		if len(args) > 1 {
 			return run(append([]string{args[1], "--help"}, args[2:]...))
 		}
-		printCommands(os.Stdout)
-		if len(args) == 0 {
-			return 2
+		if code := show(commandList()); len(args) > 0 || code != 0 {
+			return code
 		}
-		return 0
+		return 2
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
@@ -83,6 +81,15 @@ func run(args []string) int {
 	}
 	report(os.Stderr, args, "retort", fmt.Errorf("unknown command %q%s; `retort help` lists them", args[0], keys.DidYouMean(args[0], names)), 2)
 	return 2
+}
+
+// show prints a page of the program itself and returns the exit code.
+func show(page string) int {
+	if _, err := fmt.Print(page); err != nil {
+		report(os.Stderr, nil, "retort", fmt.Errorf("standard output: %w", err), 1)
+		return 1
+	}
+	return 0
 }
 
 // report writes the one line with which a command fails: with --json an object.

@@ -3,7 +3,7 @@
 //
 // It owns the environment that templates see: Jinja by gonja with transformers' settings, and transformers' own
 // additions (functions.go), with gonja's departures mended (python.go, whitespace.go) and what a template may take bounded
-// (limits.go). It reads no files and knows no tokenizer: source and special tokens are given to Parse.
+// (limits.go, blocks.go, calls.go). It reads no files and knows no tokenizer: source and special tokens are given to Parse.
 // Engine and cmd may call it; it imports nothing of ours.
 package chat
 
@@ -93,8 +93,17 @@ func environment(tooDeep *error) *exec.Environment {
 	return &exec.Environment{
 		Context: exec.NewContext(globals), Filters: allFilters, Tests: builtins.Tests, ControlStructures: guardedBlocks(tooDeep),
 		Methods: exec.Methods{Bool: builtins.Methods.Bool, Int: builtins.Methods.Int, Float: builtins.Methods.Float,
-			Str: stringMethods, Dict: builtins.Methods.Dict, List: builtins.Methods.List},
+			Str: stringMethods, Dict: only(builtins.Methods.Dict, "keys", "values", "items", "get", "copy"), List: only(builtins.Methods.List, "copy")},
 	}
+}
+
+// only keeps the methods that change nothing: transformers refuses the others, too.
+func only[T any](all *exec.MethodSet[T], names ...string) *exec.MethodSet[T] {
+	kept := map[string]exec.Method[T]{}
+	for _, name := range names {
+		kept[name], _ = all.Get(name)
+	}
+	return exec.NewMethodSet(kept)
 }
 
 // allFilters are what every template sees; nothing changes them.

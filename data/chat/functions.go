@@ -231,8 +231,9 @@ func entries(v *exec.Value) (keys []string, items []*exec.Value) {
 	return keys, items
 }
 
-// blocks are transformers' own: {% generation %} marks what the assistant says and renders as what it holds.
+// blocks are those that gonja lacks or has otherwise. transformers' {% generation %} marks what the assistant says and renders as what it holds.
 var blocks = exec.NewControlStructureSet(map[string]parser.ControlStructureParser{
+	"with": parseWith,
 	"generation": func(p, args *parser.Parser) (nodes.ControlStructure, error) {
 		at := p.Current()
 		body, _, err := p.WrapUntil("endgeneration")

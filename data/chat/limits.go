@@ -8,12 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/builtins"
-	controls "github.com/nikolalohinski/gonja/v2/builtins/control_structures"
 	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/parser"
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 // A template comes with a downloaded student and is a program. What it may take is bounded here: its size and nesting
@@ -21,10 +16,11 @@ import (
 // its texts while it renders. Published templates stay far below every bound.
 const (
 	maxSourceBytes = 1 << 20
-	maxTagBytes    = 2048 // of one tag, strings aside: bounds how deep an expression can be
-	maxNesting     = 100  // blocks in blocks
-	maxDepth       = 100  // macros calling macros, and loops in them
-	maxNumber      = 9999 // of what widths and repetitions may be
+	maxTagBytes    = 2048    // of one tag, strings aside: bounds how deep an expression can be
+	maxNesting     = 100     // blocks in blocks
+	maxDepth       = 100     // macros calling macros, and loops in them
+	maxValues      = 200_000 // in lists in lists
+	maxNumber      = 9999    // of what widths and repetitions may be
 	maxRendering   = 10 * time.Second
 	maxFiltered    = 1 << 30 // bytes that filters and methods make in one rendering
 )
@@ -144,201 +140,38 @@ func (w limitedWriter) Write(p []byte) (int, error) {
 	return w.to.Write(p)
 }
 
-// guardedBlocks are the blocks that a template may use. They count how deep they are nested while they are parsed, so
-// every parse has its own, and leave in tooDeep what is wrong with that. Nothing can be included, imported or
-// extended: a template is one file.
-func guardedBlocks(tooDeep *error) *exec.ControlStructureSet {
-	nesting := 0
-	set := map[string]parser.ControlStructureParser{}
-	for _, name := range strings.Fields("autoescape break call continue do filter for if macro raw set with generation") {
-		parse, ok := blocks.Get(name)
-		if !ok {
-			parse, _ = builtins.ControlStructures.Get(name)
+// measure returns the bytes of all texts in a value, and fails for one that is too large, or nested too deep to be
+// written or compared: one that holds itself is.
+func (b *budget) measure(v *exec.Value) (bytes int, err error) {
+	values := 0
+	var walk func(v *exec.Value, depth int) error
+	walk = func(v *exec.Value, depth int) error {
+		if values++; values > maxValues || depth > maxDepth {
+			return b.exceed("it makes a value of more than %d parts, or more than %d deep", maxValues, maxDepth)
 		}
-		set[name] = func(p, args *parser.Parser) (nodes.ControlStructure, error) {
-			if nesting++; nesting > maxNesting {
-				*tooDeep = fmt.Errorf("%w: blocks are nested more than %d deep", ErrLimit, maxNesting)
-				return nil, *tooDeep
+		switch {
+		case v == nil:
+		case v.IsString():
+			bytes += len(v.String())
+			return b.length(bytes)
+		case v.IsDict():
+			var failed error
+			v.Iterate(func(_, _ int, key, value *exec.Value) bool {
+				failed = errors.Join(walk(key, depth+1), walk(value, depth+1))
+				return failed == nil
+			}, func() {})
+			return failed
+		case v.IsList():
+			for i := range v.Len() {
+				if err := walk(v.Index(i), depth+1); err != nil {
+					return err
+				}
 			}
-			defer func() { nesting-- }()
-			target := args.Current(tokens.Name)
-			block, err := parse(p, args)
-			if err != nil {
-				return nil, err
-			}
-			switch b := block.(type) {
-			case *controls.ForControlStructure:
-				guardBody(b.BodyWrapper)
-			case *controls.MacroControlStructure:
-				guardBody(b.Wrapper)
-			case *controls.SetControlStructure:
-				return &guardedSet{b, target}, nil
-			}
-			return block, nil
 		}
-	}
-	return exec.NewControlStructureSet(set)
-}
-
-// guardBody makes the body of a loop or macro count: it is what can run without end.
-func guardBody(body *nodes.Wrapper) {
-	inner := *body
-	body.Nodes = []nodes.Node{&nodes.ControlStructureBlock{Location: body.Location, ControlStructure: &guarded{&inner}}}
-}
-
-type guarded struct{ body *nodes.Wrapper }
-
-// Position is where the body begins, for messages.
-func (g *guarded) Position() *tokens.Token { return g.body.Location }
-
-// String names the body in messages.
-func (g *guarded) String() string { return "body" }
-
-// Execute renders the body unless a limit is passed.
-func (g *guarded) Execute(r *exec.Renderer, _ *nodes.ControlStructureBlock) error {
-	b := budgetOf(r.Environment.Context)
-	if err := b.check(); err != nil {
-		return err
-	}
-	if b.depth++; b.depth > maxDepth {
-		return b.exceed("macros call each other, or loops are nested, more than %d deep", maxDepth)
-	}
-	defer func() { b.depth-- }()
-	return r.ExecuteWrapper(g.body)
-}
-
-// guardedSet is a set whose variable stays within the limits: texts that grow do so from one set to the next.
-type guardedSet struct {
-	*controls.SetControlStructure
-	target *tokens.Token // the variable's name
-}
-
-// Execute sets the variable and looks at what it holds.
-func (g *guardedSet) Execute(r *exec.Renderer, block *nodes.ControlStructureBlock) error {
-	if err := g.SetControlStructure.Execute(r, block); err != nil || g.target == nil {
-		return err
-	}
-	value, _ := r.Environment.Context.Get(g.target.Val)
-	return budgetOf(r.Environment.Context).length(weight(exec.ToValue(value)))
-}
-
-// weight is the bytes of a text, or of the texts and the number of values in a list or dictionary.
-func weight(v *exec.Value) int {
-	switch {
-	case v.IsString():
-		return len(v.String())
-	case v.IsDict():
-		total := 0
-		v.Iterate(func(_, _ int, _, value *exec.Value) bool {
-			total++
-			if value != nil && value.IsString() {
-				total += len(value.String())
-			}
-			return true
-		}, func() {})
-		return total
-	case v.IsList():
-		return v.Len()
-	}
-	return 0
-}
-
-// manyDigits matches a width in a format that is beyond maxNumber.
-var manyDigits = regexp.MustCompile(`[0-9]{5}`)
-
-// checkCall looks at a filter's or method's text and arguments before it runs.
-func checkCall(name string, in *exec.Value, args *exec.VarArgs) error {
-	given := append([]*exec.Value{}, args.Args...)
-	for _, value := range args.KwArgs {
-		given = append(given, value)
-	}
-	switch name {
-	case "default", "d", "round", "int", "float", "abs", "equalto": // numbers that are no widths
 		return nil
-	case "format":
-		if in.IsString() && manyDigits.MatchString(in.String()) {
-			return fmt.Errorf("%s with a width of more than %d", name, maxNumber)
-		}
 	}
-	for _, value := range given {
-		if value.IsInteger() && (value.Integer() > maxNumber || value.Integer() < -maxNumber) {
-			return fmt.Errorf("%s with a number beyond %d", name, maxNumber)
-		}
+	if walk(v, 0) != nil {
+		return bytes, b.exceeded
 	}
-	return nil
-}
-
-// guardedFilters are the filters, each with a look at its arguments and at the length of its result.
-func guardedFilters() *exec.FilterSet {
-	set := map[string]exec.FilterFunction{}
-	for _, name := range strings.Fields("abs attr batch capitalize center default d dictsort e escape filesizeformat first float forceescape format " +
-		"groupby indent int join items last length count list lower map max min pprint random rejectattr reject replace reverse round safe " +
-		"selectattr select slice sort string striptags sum title tojson trim truncate unique upper urlencode urlize wordcount wordwrap xmlattr") {
-		filter, ok := filters.Get(name)
-		if !ok {
-			filter, _ = builtins.Filters.Get(name)
-		}
-		set[name] = func(e *exec.Evaluator, in *exec.Value, params *exec.VarArgs) *exec.Value {
-			b := budgetOf(e.Environment.Context)
-			err := b.check()
-			if err == nil {
-				err = checkCall(name, in, params)
-			}
-			if err == nil {
-				err = b.length(joined(name, in, params))
-			}
-			if err != nil {
-				return exec.AsValue(err)
-			}
-			out := filter(e, in, params)
-			if n := weight(out); n > 0 && !out.IsError() {
-				if b.filtered += n; b.filtered > maxFiltered {
-					return exec.AsValue(b.exceed("its filters make more than %d bytes", maxFiltered))
-				}
-				if err := b.length(n); err != nil {
-					return exec.AsValue(err)
-				}
-			}
-			return out
-		}
-	}
-	return exec.NewFilterSet(set)
-}
-
-// joined is how long join and replace make their result, 0 for other filters.
-func joined(name string, in *exec.Value, params *exec.VarArgs) int {
-	switch {
-	case name == "replace" && in.IsString() && len(params.Args) >= 2:
-		return replacedBytes(in.String(), params.Args[0].String(), params.Args[1].String())
-	case name == "join" && in.IsList():
-		total := 0
-		for i := range in.Len() {
-			total += weight(in.Index(i))
-		}
-		if len(params.Args) > 0 {
-			total += in.Len() * len(params.Args[0].String())
-		}
-		return total
-	}
-	return 0
-}
-
-// replacedBytes is the length of text with every part replaced.
-func replacedBytes(text, old, with string) int {
-	return len(text) + strings.Count(text, old)*max(0, len(with)-len(old))
-}
-
-// guardedMethod is a method of strings with a look at its arguments and result. It knows no budget: what it makes may
-// be as long as the longest text of the longest row.
-func guardedMethod(name string, method stringMethod) stringMethod {
-	return func(text string, self *exec.Value, args *exec.VarArgs) (any, error) {
-		if err := checkCall(name, exec.AsValue(text), args); err != nil {
-			return nil, err
-		}
-		if name == "replace" && len(args.Args) >= 2 && replacedBytes(text, args.Args[0].String(), args.Args[1].String()) > maxTextBytes(len(text)) ||
-			name == "join" && len(args.Args) > 0 && args.Args[0].IsList() && joined("join", args.Args[0], &exec.VarArgs{Args: []*exec.Value{exec.AsValue(text)}}) > maxTextBytes(16<<20) {
-			return nil, fmt.Errorf("%s makes too long a text", name)
-		}
-		return method(text, self, args)
-	}
+	return bytes, nil
 }

@@ -49,6 +49,24 @@ func linearEntries() []Entry {
 			FLOPs: products,
 		},
 		{
+			Name: "LinearGELU", Methods: []string{"LinearGELU"}, Wrong: []string{"h", "pre", "x", "w", "b"},
+			Doc:   "the biased projection is kept for the backward, and its activation",
+			Small: both(append(small[:6:6], Shape{T: 5, D: 64, Out: 48, Strided: true, Absent: "b"}), Shape{GELU: kernels.GELUErf}),
+			Large: large[1:3],
+			Arguments: func(c *Case) {
+				c.out("h", c.T, c.Out).each(1)
+				c.out("pre", c.T, c.Out).each(1)
+				c.in("x", c.T, c.D).each(1)
+				c.scale(c.in("w", c.Out, c.D), 1/math.Sqrt(float64(c.D)))
+				c.in("b", 1, c.Out)
+			},
+			Call: func(b kernels.Backend, a *Args) {
+				b.LinearGELU(a.t("h"), a.t("pre"), a.t("x"), a.t("w"), a.t("b"), a.GELU)
+			},
+			Exact: linearGELUReference[float64], Plain: linearGELUReference[float32],
+			FLOPs: products,
+		},
+		{
 			Name: "LinearBackwardInput", Methods: []string{"LinearBackwardInput"}, Wrong: []string{"dx", "dy", "w"},
 			Doc:   "written, or added to with accumulate",
 			Small: both(small, Shape{Accumulate: true}), Large: append(large[:3:3], accumulating(large[2])),
@@ -101,6 +119,11 @@ func accumulating(s Shape) Shape { s.Accumulate = true; return s }
 
 func linearReference[F reference.Float](v Values[F]) {
 	reference.Linear(v.m("y"), v.m("x"), v.m("w"), v.vec("b"))
+}
+
+func linearGELUReference[F reference.Float](v Values[F]) {
+	reference.Linear(v.m("pre"), v.m("x"), v.m("w"), nil)
+	reference.BiasGELU(v.m("h"), v.m("pre"), v.vec("b"), v.GELU)
 }
 
 func linearBackwardInputReference[F reference.Float](v Values[F]) {

@@ -30,7 +30,7 @@ func memoryEntries() []Entry {
 		},
 		{
 			Name:     "alloc and free",
-			Methods:  []string{"Alloc", "Free", "InUse", "Available"},
+			Methods:  []string{"Alloc", "Free", "InUse", "Peak", "Available"},
 			Doc:      "memory is zeroed, also when it is used again, and counted by purpose; some is available",
 			Scenario: allocated,
 		},
@@ -97,6 +97,9 @@ func allocated(k *kit) error {
 				}
 			}
 		}
+	}
+	if k.Peak() <= 0 {
+		return fmt.Errorf("the peak is %d bytes", k.Peak())
 	}
 	if n, known := k.Available(); known && n <= 0 {
 		return fmt.Errorf("%d bytes are available", n)

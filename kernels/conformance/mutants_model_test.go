@@ -25,6 +25,21 @@ func (m geluOneForm) BiasGELU(h, pre, b kernels.Tensor, _ kernels.GELUKind) {
 	m.plain.BiasGELU(h, pre, b, kernels.GELUTanh)
 }
 
+// linearGELUKeepsBias leaves the bias out of what it keeps for the backward.
+type linearGELUKeepsBias struct{ *plain }
+
+func (m linearGELUKeepsBias) LinearGELU(h, pre, x, w, b kernels.Tensor, kind kernels.GELUKind) {
+	m.plain.LinearGELU(h, pre, x, w, b, kind)
+	m.plain.Linear(pre, x, w, kernels.Tensor{})
+}
+
+// linearGELUOneForm knows the tanh form only.
+type linearGELUOneForm struct{ *plain }
+
+func (m linearGELUOneForm) LinearGELU(h, pre, x, w, b kernels.Tensor, _ kernels.GELUKind) {
+	m.plain.LinearGELU(h, pre, x, w, b, kernels.GELUTanh)
+}
+
 type geluBackwardNotInPlace struct{ *plain } // clears its output before it reads dh
 
 func (m geluBackwardNotInPlace) GELUBackward(dpre, dh, pre kernels.Tensor, kind kernels.GELUKind) {

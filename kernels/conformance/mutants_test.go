@@ -51,6 +51,8 @@ func mutants() []mutant {
 		{"Linear", linearDependsOnRowCount{p()}},
 		{"Linear", linearChangesItsInput{p()}},
 		{"Linear", &linearNeverTheSame{plain: p()}},
+		{"LinearGELU", linearGELUKeepsBias{p()}},
+		{"LinearGELU", linearGELUOneForm{p()}},
 		{"LinearBackwardInput", backwardInputAlwaysAccumulates{p()}},
 		{"LinearBackwardWeight", backwardWeightOverwrites{p()}},
 		{"BiasGELU", geluKeepsPre{p()}},

@@ -23,7 +23,7 @@ func (p *plain) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kernels
 	like("o", o, q.Rows, q.Cols)
 	like("lse", lse, q.Rows, h.Query)
 	like("delta", delta, q.Rows, h.Query)
-	reference.AttentionBackward(mat(dq), mat(dk), mat(dv), mat(delta), mat(do), mat(o), mat(lse), mat(q), mat(k), mat(v), docs.Starts, h)
+	reference.AttentionBackward(mat(dq), mat(dk), mat(dv), mat(delta), mat(do), mat(o), mat(lse), mat(q), mat(k), mat(v), docs.Starts, h, nil)
 }
 
 func (p *plain) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {

@@ -37,6 +37,7 @@ func (p *plain) Name() string                           { return "plain" }
 func (p *plain) ActivationType() kernels.DType          { return kernels.Float32 }
 func (p *plain) InUse() map[kernels.Purpose]int64       { return maps.Clone(p.inUse) }
 func (p *plain) Available() (int64, bool)               { return 1 << 40, true }
+func (p *plain) Peak() int64                            { return 1 }
 func (p *plain) Sync() error                            { return nil }
 func (p *plain) Close() error                           { return nil }
 func (p *plain) Graph(run func()) kernels.Graph         { return always(run) }
@@ -184,6 +185,11 @@ func (p *plain) Linear(y, x, w, b kernels.Tensor) {
 	like("y", y, x.Rows, w.Rows)
 	like("b", b, 1, w.Rows)
 	reference.Linear(mat(y), mat(x), mat(w), vec(b))
+}
+
+func (p *plain) LinearGELU(h, pre, x, w, b kernels.Tensor, kind kernels.GELUKind) {
+	p.Linear(pre, x, w, kernels.Tensor{})
+	p.BiasGELU(h, pre, b, kind)
 }
 
 func (p *plain) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool) {

@@ -53,6 +53,19 @@ func Run(t *testing.T, open func(testing.TB) kernels.Backend, o Options) {
 // the run.
 var heldByRun = []string{"Close"}
 
+// Faults is what is wrong with b at the first small shape that the entry of that name fails
+// at, for tests that plant bugs: nil when it passes. An entry that does not exist panics.
+func Faults(b kernels.Backend, name string, o Options) []error {
+	table := Table()
+	e := table[slices.IndexFunc(table, func(e Entry) bool { return e.Name == name })]
+	for _, s := range e.shapes(false) {
+		if faults := verify(b, nil, e, s, o); len(faults) > 0 {
+			return faults
+		}
+	}
+	return nil
+}
+
 // requireOwed runs an owed entry on a backend of its own: it must fail somewhere.
 func requireOwed(t *testing.T, b kernels.Backend, e Entry, o Options) {
 	defer guarded(func() { b.Close() })

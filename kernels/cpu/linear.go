@@ -28,6 +28,12 @@ func (b *Backend) Linear(y, x, w, bias kernels.Tensor) {
 	}
 }
 
+// LinearGELU is pre = x·wᵀ + b, h = gelu(pre).
+func (b *Backend) LinearGELU(h, pre, x, w, bias kernels.Tensor, kind kernels.GELUKind) {
+	b.Linear(pre, x, w, kernels.Tensor{})
+	b.BiasGELU(h, pre, bias, kind)
+}
+
 // LinearBackwardInput is dx = dy·w or dx += dy·w.
 func (b *Backend) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool) {
 	want("LinearBackwardInput", "dy", dy, dx.Rows, w.Rows)

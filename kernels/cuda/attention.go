@@ -7,37 +7,34 @@ import (
 	"retort/kernels/cuda/driver"
 )
 
-// Kernels of src/attention.cu and src/attention_backward.cu, which exist for the head sizes
-// of tensorSizes in bf16, and of src/attention_any.cu.
+// Kernels of src/attention_any.cu, for every head size and element type.
 var (
 	attentionDelta      = typed("attention_any", "attention_delta")
 	attentionAny        = typed("attention_any", "attention_any")
 	attentionKeysAny    = typed("attention_any", "attention_keys_any")
 	attentionQueriesAny = typed("attention_any", "attention_queries_any")
-
-	tensorAttention = map[int]tensorSize{}
 )
 
-// tensorSize is what the tensor cores' kernels for one head size are launched with.
+// tensorSize is the tensor cores' kernels for one head size in bf16, of src/attention.cu,
+// src/attention_backward.cu and src/decode.cu, and what they are launched with.
 type tensorSize struct {
 	forward, keys, queries, decode kernel
 	queryRows                      int // queries of a block of forward and queries
 	movingRows                     int // queries that a block of keys has in shared memory at a time
 }
 
-func init() {
-	for _, size := range []int{16, 32, 64, 96, 128} {
-		t := tensorSize{
-			forward:   kernel{file: "attention", name: fmt.Sprint("attention_", size)},
-			keys:      kernel{file: "attention_backward", name: fmt.Sprint("attention_keys_", size)},
-			queries:   kernel{file: "attention_backward", name: fmt.Sprint("attention_queries_", size)},
-			decode:    kernel{file: "decode", name: fmt.Sprint("decode_", size)},
-			queryRows: 128, movingRows: 64,
-		}
-		if size > 64 {
-			t.queryRows, t.movingRows = 64, 32
-		}
-		tensorAttention[size] = t
+// tensorAttention is the head sizes that the tensor cores' kernels are compiled for.
+var tensorAttention = map[int]tensorSize{
+	16: tensorKernels(16, 128, 64), 32: tensorKernels(32, 128, 64), 64: tensorKernels(64, 128, 64),
+	96: tensorKernels(96, 64, 32), 128: tensorKernels(128, 64, 32),
+}
+
+func tensorKernels(size, queryRows, movingRows int) tensorSize {
+	named := func(file, prefix string) kernel { return kernel{file: file, name: fmt.Sprint(prefix, size)} }
+	return tensorSize{
+		forward: named("attention", "attention_"), decode: named("decode", "decode_"),
+		keys: named("attention_backward", "attention_keys_"), queries: named("attention_backward", "attention_queries_"),
+		queryRows: queryRows, movingRows: movingRows,
 	}
 }
 

@@ -76,6 +76,9 @@ func (b *Backend) ActivationType() kernels.DType { return b.activation }
 // InUse is the device memory allocated now, in bytes by purpose.
 func (b *Backend) InUse() map[kernels.Purpose]int64 { return b.context.InUse() }
 
+// Peak is the most device memory that was in use at once.
+func (b *Backend) Peak() int64 { return b.context.Peak() }
+
 // Available is the device memory that is free.
 func (b *Backend) Available() (bytes int64, known bool) {
 	free, _, err := b.context.MemInfo()

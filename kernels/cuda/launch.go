@@ -89,6 +89,21 @@ func rowGrid(n, threads int) driver.Geometry {
 	return driver.Geometry{Grid: [3]int{n, 1, 1}, Block: [3]int{threads, 1, 1}}
 }
 
+// byRows is blocks of 256 threads for rows of the given width: a row gets the fewest
+// threads, 32 to 256, whose shares are at most the given number of elements, and a block as
+// many rows as it has threads for.
+func byRows(rows, width, share int) driver.Geometry {
+	const most = 256
+	threads := 32
+	for threads < most && threads*share < width {
+		threads *= 2
+	}
+	return driver.Geometry{Grid: [3]int{ceil(rows, most/threads), 1, 1}, Block: [3]int{threads, most / threads, 1}}
+}
+
+// perPack is how many elements of the type 16 bytes hold, what a thread reads at once.
+func perPack(t kernels.DType) int { return 16 / t.Size() }
+
 // ceil is ⌈n/d⌉.
 func ceil(n, d int) int { return (n + d - 1) / d }
 

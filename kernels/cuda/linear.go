@@ -31,6 +31,18 @@ func (b *Backend) Linear(y, x, w, bias kernels.Tensor) {
 	b.product(rowsByRows, b.matrix(y), b.matrix(x), b.matrix(w), epilogue{bias: b.pointer(bias)})
 }
 
+// LinearGELU is pre = x·wᵀ + b, h = gelu(pre), in one kernel.
+func (b *Backend) LinearGELU(h, pre, x, w, bias kernels.Tensor, kind kernels.GELUKind) {
+	const op = "LinearGELU"
+	kernels.Want(op, "pre", pre, b.activation, x.Rows, w.Rows)
+	kernels.Want(op, "h", h, b.activation, x.Rows, w.Rows)
+	kernels.Want(op, "x", x, b.activation, x.Rows, w.Cols)
+	kernels.Want(op, "w", w, b.activation, w.Rows, x.Cols)
+	wantOptional(op, "b", bias, b.activation, 1, w.Rows)
+	b.product(rowsByRows, b.matrix(pre), b.matrix(x), b.matrix(w),
+		epilogue{bias: b.pointer(bias), activation: b.matrix(h), gelu: kind})
+}
+
 // LinearBackwardInput is dx = dy·w, or dx += dy·w with accumulate.
 func (b *Backend) LinearBackwardInput(dx, dy, w kernels.Tensor, accumulate bool) {
 	const op = "LinearBackwardInput"

@@ -42,10 +42,11 @@ func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chu
 }
 
 // logits is memory for as many rows of float32 logits as chunk has room for. Rows begin at
-// multiples of 256 bytes, as fast products want. Where chunk has gaps or no room for one
-// row, the memory is the workspace, with chunk's number of rows.
+// multiples of 256 bytes, as fast products want, and many rows are whole tiles of theirs.
+// Where chunk has gaps or no room for one row, the memory is the workspace, with chunk's
+// number of rows.
 func (b *Backend) logits(chunk kernels.Tensor) matrix {
-	const align = 256
+	const align, tile = 256, 128
 	size := kernels.Float32.Size()
 	rowBytes := ceil(chunk.Cols*size, align) * align
 	m := matrix{cols: chunk.Cols, stride: rowBytes / size, dtype: kernels.Float32}
@@ -57,6 +58,9 @@ func (b *Backend) logits(chunk kernels.Tensor) matrix {
 	if m.rows <= 0 {
 		m.rows = chunk.Rows
 		m.at = b.reserve(int64(m.rows) * int64(rowBytes))
+	}
+	if m.rows > tile {
+		m.rows -= m.rows % tile
 	}
 	return m
 }

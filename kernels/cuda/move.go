@@ -32,7 +32,7 @@ func (b *Backend) Zero(t kernels.Tensor) {
 		if t.DType == kernels.BFloat16 {
 			k = fillBF16
 		}
-		b.launch(k, rowGrid(t.Rows, 256), b.args.Reset().Ptr(at).Float32(0).Int32(t.Cols).Int32(t.Stride))
+		b.launch(k, byRows(t.Rows, t.Cols, perPack(t.DType)), b.args.Reset().Ptr(at).Float32(0).Int32(t.Rows).Int32(t.Cols).Int32(t.Stride))
 	}
 }
 
@@ -78,7 +78,7 @@ func (b *Backend) copyBy(k kernel, dst, src driver.Ptr, rows, cols, dstStride, s
 	if cols == 0 {
 		return
 	}
-	b.launch(k, rowGrid(rows, 256), b.args.Reset().Ptr(dst).Ptr(src).Int32(cols).Int32(dstStride).Int32(srcStride))
+	b.launch(k, byRows(rows, cols, perPack(kernels.Float32)), b.args.Reset().Ptr(dst).Ptr(src).Int32(rows).Int32(cols).Int32(dstStride).Int32(srcStride))
 }
 
 // GatherRows is dst[i] = src[rows[i]].
@@ -104,8 +104,8 @@ func (b *Backend) byIndex(op string, k kernel, dst, src, rows kernels.Tensor, n,
 	kernels.Want(op, "dst", dst, b.activation, dstRows, width)
 	kernels.Want(op, "src", src, b.activation, srcRows, width)
 	kernels.Want(op, "rows", rows, kernels.Int32, 1, n)
-	b.launch(k, rowGrid(n, 128), b.args.Reset().Ptr(b.pointer(dst)).Ptr(b.pointer(src)).Ptr(b.pointer(rows)).
-		Int32(width).Int32(dst.Stride).Int32(src.Stride))
+	b.launch(k, byRows(n, width, perPack(b.activation)), b.args.Reset().Ptr(b.pointer(dst)).Ptr(b.pointer(src)).Ptr(b.pointer(rows)).
+		Int32(n).Int32(width).Int32(dst.Stride).Int32(src.Stride))
 }
 
 // Embed looks tokens up: x[t] = table[ids[t]] + pos[positions[t]].
@@ -117,8 +117,8 @@ func (b *Backend) Embed(x, table, ids, pos, positions kernels.Tensor) {
 		kernels.Want("Embed", "pos", pos, b.activation, pos.Rows, x.Cols)
 		kernels.Want("Embed", "positions", positions, kernels.Int32, 1, x.Rows)
 	}
-	b.launch(embed, rowGrid(x.Rows, 128), b.args.Reset().Ptr(b.pointer(x)).Ptr(b.pointer(table)).Ptr(b.pointer(ids)).
-		Ptr(b.pointer(pos)).Ptr(b.pointer(positions)).Int32(x.Cols).Int32(x.Stride).Int32(table.Stride).Int32(pos.Stride))
+	b.launch(embed, byRows(x.Rows, x.Cols, perPack(b.activation)), b.args.Reset().Ptr(b.pointer(x)).Ptr(b.pointer(table)).Ptr(b.pointer(ids)).
+		Ptr(b.pointer(pos)).Ptr(b.pointer(positions)).Int32(x.Rows).Int32(x.Cols).Int32(x.Stride).Int32(table.Stride).Int32(pos.Stride))
 }
 
 // EmbedBackward sums gradients per id: dtable[g.IDs[u]] += Σ dx[t], t in group u.
@@ -127,7 +127,6 @@ func (b *Backend) EmbedBackward(dtable, dx kernels.Tensor, g kernels.Groups) {
 	kernels.Want("EmbedBackward", "dx", dx, b.activation, g.Order.Cols, dtable.Cols)
 	kernels.Want("EmbedBackward", "ids", g.IDs, kernels.Int32, 1, g.Count)
 	kernels.Want("EmbedBackward", "starts", g.Starts, kernels.Int32, 1, g.Count+1)
-	geometry := driver.Geometry{Grid: [3]int{g.Count, ceil(dx.Cols, 128), 1}, Block: [3]int{128, 1, 1}}
-	b.launch(embedBackward, geometry, b.args.Reset().Ptr(b.pointer(dtable)).Ptr(b.pointer(dx)).Ptr(b.pointer(g.IDs)).
-		Ptr(b.pointer(g.Starts)).Ptr(b.pointer(g.Order)).Int32(dx.Cols).Int32(dtable.Stride).Int32(dx.Stride))
+	b.launch(embedBackward, byRows(g.Count, dx.Cols, perPack(kernels.Float32)), b.args.Reset().Ptr(b.pointer(dtable)).Ptr(b.pointer(dx)).Ptr(b.pointer(g.IDs)).
+		Ptr(b.pointer(g.Starts)).Ptr(b.pointer(g.Order)).Int32(g.Count).Int32(dx.Cols).Int32(dtable.Stride).Int32(dx.Stride))
 }

@@ -38,7 +38,7 @@ func (b *Backend) norm(op string, y, stats, sum, x, delta kernels.Tensor, p kern
 	kernels.Want(op, "y", y, b.activation, x.Rows, x.Cols)
 	b.launch(normForward, normGeometry(x.Rows*groups, n, 4*n), b.args.Reset().
 		Ptr(b.pointer(y)).Ptr(b.pointer(stats)).Ptr(b.pointer(sum)).Ptr(b.pointer(x)).Ptr(b.pointer(delta)).
-		Ptr(b.pointer(p.Weight)).Ptr(b.pointer(p.Bias)).Int32(n).Int32(groups).
+		Ptr(b.pointer(p.Weight)).Ptr(b.pointer(p.Bias)).Int32(x.Rows*groups).Int32(n).Int32(groups).
 		Int32(y.Stride).Int32(sum.Stride).Int32(x.Stride).Int32(delta.Stride).Float32(p.Eps).Int32(flag(p.Kind == kernels.LayerNorm)))
 }
 
@@ -56,15 +56,15 @@ func (b *Backend) NormBackward(dx, dw, db, dy, x, stats kernels.Tensor, p kernel
 	if count > 0 && !(dw.Absent() && db.Absent()) {
 		parts := min(ceil(count, groupsPerPart), mostParts)
 		partials := b.reserve(int64(parts) * 2 * int64(n) * 4)
-		g := driver.Geometry{Grid: [3]int{ceil(n, 32), parts, 1}, Block: [3]int{32, 8, 1}}
+		g := driver.Geometry{Grid: [3]int{ceil(n, 128), parts, 1}, Block: [3]int{32, 8, 1}}
 		b.launch(normParameters, g, b.args.Reset().Ptr(partials).Ptr(b.pointer(dy)).Ptr(b.pointer(x)).Ptr(b.pointer(stats)).
 			Int32(n).Int32(groups).Int32(count).Int32(dy.Stride).Int32(x.Stride))
-		b.launch(normParametersTotal, rowGrid(ceil(n, 256), 256), b.args.Reset().
+		b.launch(normParametersTotal, driver.Geometry{Grid: [3]int{ceil(n, 32), 1, 1}, Block: g.Block}, b.args.Reset().
 			Ptr(b.pointer(dw)).Ptr(b.pointer(db)).Ptr(partials).Int32(n).Int32(parts))
 	}
 	b.launch(normInput, normGeometry(count, n, 8*n), b.args.Reset().
 		Ptr(b.pointer(dx)).Ptr(b.pointer(dy)).Ptr(b.pointer(x)).Ptr(b.pointer(stats)).Ptr(b.pointer(p.Weight)).
-		Int32(n).Int32(groups).Int32(dx.Stride).Int32(dy.Stride).Int32(x.Stride).Int32(layerNorm).Int32(flag(accumulate)))
+		Int32(count).Int32(n).Int32(groups).Int32(dx.Stride).Int32(dy.Stride).Int32(x.Stride).Int32(layerNorm).Int32(flag(accumulate)))
 }
 
 // wantNorm checks what forward and backward share; it returns the length of a group and
@@ -81,15 +81,12 @@ func (b *Backend) wantNorm(op string, x, stats kernels.Tensor, p kernels.Norm) (
 	return n, groups
 }
 
-// normGeometry is one block a group, of the largest of 32, 64, 128 and 256 threads that n
-// keeps busy.
+// normGeometry gives each of count groups of n values a row of threads with shared memory
+// of its own.
 func normGeometry(count, n, sharedBytes int) driver.Geometry {
-	threads := 256
-	for threads > 32 && threads > n {
-		threads /= 2
-	}
-	g := rowGrid(count, threads)
-	g.SharedBytes = sharedBytes
+	const share = 16 // values a thread
+	g := byRows(count, n, share)
+	g.SharedBytes = sharedBytes * g.Block[1]
 	return g
 }
 

@@ -56,6 +56,8 @@ func (l layout) shape(out, left, right matrix) (m, n, k int) {
 type epilogue struct {
 	bias       driver.Ptr // (N) of the activation type, or 0
 	accumulate bool       // out += instead of out =
+	activation matrix     // gelu(out) of the activation type, rowsByRows only; at 0 for none
+	gelu       kernels.GELUKind
 }
 
 // tile is a kernel variant of src/gemm_bf16.cu, src/gemm_f32.cu or src/gemm_bf16_sm90.cu.
@@ -81,9 +83,9 @@ var (
 // blocks is how many tiles a result of (m, n) has.
 func (t tile) blocks(m, n int) int { return ceil(m, t.rows) * ceil(n, t.columns) }
 
-// tileOf chooses the tile for a result of (m, n) in `parts` parts: few rows, as in
-// decoding, need no room for more; a result whose large tiles would leave most of the
-// device idle is cut smaller. The choice does not show in the result's bits.
+// tileOf chooses the tile for a result of (m, n) in `parts` parts. Few rows, as in
+// decoding, need no room for more; and where large tiles would leave most of the device
+// idle the result is cut smaller. The choice does not show in the result's bits.
 func tileOf(l layout, activation kernels.DType, aligned bool, m, n, parts, multiprocessors int) tile {
 	large, small, few := floatLarge, floatSmall, floatFew
 	if activation == kernels.BFloat16 {
@@ -93,7 +95,7 @@ func tileOf(l layout, activation kernels.DType, aligned bool, m, n, parts, multi
 		}
 	}
 	switch {
-	case m <= few.rows && l != columnsByColumns:
+	case l != columnsByColumns && (m <= few.rows || 3*small.blocks(m, n) < multiprocessors):
 		return few
 	case 2*large.blocks(m, n)*parts >= multiprocessors:
 		return large
@@ -165,6 +167,9 @@ func (b *Backend) productBy(t tile, parts int, l layout, out, left, right matrix
 // launchProduct queues the kernel itself; part z of k is written to matrix z of out.
 func (b *Backend) launchProduct(t tile, parts, perPart int, l layout, out, left, right matrix, e epilogue) {
 	m, n, k := l.shape(out, left, right)
+	if e.activation.at != 0 && l != rowsByRows {
+		panic("cuda: product " + layoutNames[l] + " has no activation")
+	}
 	flags := 0
 	if e.accumulate {
 		flags |= flagAccumulate
@@ -181,9 +186,9 @@ func (b *Backend) launchProduct(t tile, parts, perPart int, l layout, out, left,
 		name.file += "_sm90"
 		args.TensorMap(b.tensorMap(left, boxRows)).TensorMap(b.tensorMap(right, t.rightBox))
 	}
-	b.launch(name, g, args.Ptr(out.at).Ptr(left.at).Ptr(right.at).Ptr(e.bias).
+	b.launch(name, g, args.Ptr(out.at).Ptr(left.at).Ptr(right.at).Ptr(e.bias).Ptr(e.activation.at).
 		Int32(m).Int32(n).Int32(k).Int32(out.stride).Int32(left.stride).Int32(right.stride).
-		Int32(perPart).Int32(flags))
+		Int32(perPart).Int32(flags).Int32(e.activation.stride).Int32(flag(e.gelu == kernels.GELUErf)))
 }
 
 // addParts queues out += the partial results, in order.

@@ -85,6 +85,7 @@ type productCase struct {
 	outType    kernels.DType
 	bias       bool
 	accumulate bool
+	gelu       bool
 }
 
 func (c productCase) String() string {
@@ -117,13 +118,23 @@ func (c productCase) run(t testing.TB, b *Backend) []float32 {
 		left = newOperand(t, b, r, b.activation, c.k, c.m, c.stride(c.m), false)
 		from = func(i, l int) float64 { return left.values[l*c.m+i] }
 	}
+	h := newOperand(t, b, r, b.activation, c.m, c.n, c.stride(c.n), true)
 	out := newOperand(t, b, r, c.outType, c.m, c.n, c.stride(c.n), !c.accumulate)
 	e := epilogue{accumulate: c.accumulate}
 	if c.bias {
 		e.bias = b.pointer(bias.view)
 	}
+	if c.gelu {
+		e.activation, e.gelu = b.matrix(h.view), kernels.GELUErf
+	}
 	b.productBy(c.tile, c.parts, c.layout, b.matrix(out.view), b.matrix(left.view), b.matrix(right.view), e)
 	got := out.result(t, b)
+	if c.gelu {
+		for i, v := range h.result(t, b) {
+			x := float64(got[i])
+			require.InDelta(t, x*math.Erfc(-x/math.Sqrt2)/2, float64(v), math.Abs(x)*0x1p-8+1e-6, "%v: activation %d", c, i)
+		}
+	}
 	for i := range c.m {
 		for j := range c.n {
 			var sum, size float64
@@ -169,7 +180,7 @@ func TestEveryTileMatchesFloat64AndAllGiveARowTheSameBits(t *testing.T) {
 				for _, s := range [][3]int{{133, 139, 75}, {16, 64, 224}, {1, 1, 1}, {5, 7, 0}} {
 					var first []float32
 					for i, tile := range tilesOf(activation, l) {
-						c := productCase{layout: l, tile: tile, parts: 1, m: s[0], n: s[1], k: s[2], outType: activation, bias: true,
+						c := productCase{layout: l, tile: tile, parts: 1, m: s[0], n: s[1], k: s[2], outType: activation, bias: true, gelu: l == rowsByRows && s[0] != 16,
 							unaligned: tile == brainUnaligned || activation == kernels.Float32}
 						got := c.run(t, b)
 						if i == 0 {
@@ -221,7 +232,9 @@ func TestTileAndPartsFollowTheShape(t *testing.T) {
 		{rowsByRows, 8192, 768, 3072, false, brainUnaligned, 1},
 		{rowsByRows, 1, 50257, 768, true, brainFew, 1},
 		{rowsByRows, 16, 768, 768, true, brainFew, 1},
-		{rowsByRows, 17, 768, 768, true, brainSmall, 1},
+		{rowsByRows, 64, 768, 768, true, brainFew, 1},
+		{rowsByRows, 64, 2304, 768, true, brainFew, 1},
+		{rowsByRows, 64, 3072, 768, true, brainSmall, 1},
 		{rowsByColumns, 256, 768, 768, true, brainSmall, 1},
 		{columnsByColumns, 768, 768, 65536, true, brainLarge, 7},
 		{columnsByColumns, 3072, 768, 8192, true, brainLarge, 3},

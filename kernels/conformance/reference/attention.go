@@ -57,7 +57,14 @@ func Attention[F Float](o, lse, q, k, v Matrix[F], starts []int32, h kernels.Hea
 // delta is added from right to left: a document's first token has o = v, hence
 // dp − delta = 0, and two sums in one order would cancel without the error that any
 // float32 implementation has there.
-func AttentionBackward[F Float](dq, dk, dv, delta, do, o, lse, q, k, v Matrix[F], starts []int32, h kernels.Heads) {
+//
+// stored is what becomes of p and ds before they are multiplied, where a matrix unit takes
+// them in a shorter type; nil leaves them alone.
+func AttentionBackward[F Float](dq, dk, dv, delta, do, o, lse, q, k, v Matrix[F], starts []int32, h kernels.Heads,
+	stored func(F) F) {
+	if stored == nil {
+		stored = func(x F) F { return x }
+	}
 	for t := range q.Rows {
 		clear(dq.Row(t))
 		clear(dk.Row(t))
@@ -77,7 +84,8 @@ func AttentionBackward[F Float](dq, dk, dv, delta, do, o, lse, q, k, v Matrix[F]
 					key := part(k, j, kvAt)
 					p := exp(scale*dot(query, key) - lse.Row(t)[head])
 					ds := p * (dot(dout, part(v, j, kvAt)) - sum)
-					addScaled(part(dv, j, kvAt), p, dout)
+					addScaled(part(dv, j, kvAt), stored(p), dout)
+					ds = stored(ds)
 					addScaled(part(dq, t, at), scale*ds, key)
 					addScaled(part(dk, j, kvAt), scale*ds, query)
 				}

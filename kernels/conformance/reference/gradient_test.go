@@ -136,7 +136,7 @@ func TestAttentionBackwardIsTheGradientOfAttention(t *testing.T) {
 	loss := func() float64 { Attention(o, lse, q, k, v, starts, h); return weighted(c, o) }
 	loss()
 	dq, dk, dv := normal(r, 6, 12), normal(r, 6, 4), normal(r, 6, 4)
-	AttentionBackward(dq, dk, dv, New[float64](6, 6), c, o, lse, q, k, v, starts, h)
+	AttentionBackward(dq, dk, dv, New[float64](6, 6), c, o, lse, q, k, v, starts, h, nil)
 	requireGradient(t, "q", q, loss, dq)
 	requireGradient(t, "k", k, loss, dk)
 	requireGradient(t, "v", v, loss, dv)

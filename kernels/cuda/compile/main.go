@@ -19,8 +19,9 @@ func main() {
 	sources := flag.String("src", "kernels/cuda/src", "folder of the .cu files")
 	out := flag.String("out", "kernels/cuda/ptxfiles", "folder for the PTX and its manifest")
 	include := flag.String("include", "", "folder of the CUDA headers")
+	targets := flag.String("targets", strings.Join(manifest.Targets, ","), "what to compile for")
 	flag.Parse()
-	if err := run(*sources, *out, *include); err != nil {
+	if err := run(*sources, *out, *include, strings.Split(*targets, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "compile:", err)
 		os.Exit(1)
 	}
@@ -28,7 +29,7 @@ func main() {
 
 // run compiles every source for its targets, removes PTX without a source, and writes
 // the manifest last: a run that fails half-way leaves a stale one, which the test notices.
-func run(sources, out, include string) error {
+func run(sources, out, include string, targets []string) error {
 	major, minor, err := nvrtc.Version()
 	if err != nil {
 		return err
@@ -42,7 +43,10 @@ func run(sources, out, include string) error {
 	}
 	written := map[string]bool{}
 	for _, path := range paths {
-		for _, target := range manifest.Targets(path) {
+		for _, target := range targets {
+			if !manifest.Fits(path, target) {
+				continue
+			}
 			ptx, err := compile(path, target, sources, include)
 			if err != nil {
 				return err
@@ -88,6 +92,7 @@ func compile(path, target, sources, include string) (string, error) {
 		"--gpu-architecture=" + strings.Replace(target, "sm_", "compute_", 1),
 		"--include-path=" + sources,
 		"--include-path=" + include,
+		"--device-as-default-execution-space", // also for generic lambdas, which cannot be marked otherwise
 	}, manifest.Options...)
 	if err := program.Compile(options...); err != nil {
 		log, _ := program.GetLog()

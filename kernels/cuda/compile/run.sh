@@ -8,4 +8,4 @@ nvrtc=$(fetch nvidia-cuda-nvrtc-cu12 12.4.127)/nvidia/cuda_nvrtc
 headers=$(fetch nvidia-cuda-runtime-cu12 12.4.127)/nvidia/cuda_runtime/include
 ln -sf libnvrtc.so.12 "$nvrtc/lib/libnvrtc.so" # the name that the linker looks for
 export CGO_ENABLED=1 CGO_CFLAGS="-I$nvrtc/include" CGO_LDFLAGS="-L$nvrtc/lib" LD_LIBRARY_PATH="$nvrtc/lib"
-"${GO:-go}" run -tags nvrtc ./kernels/cuda/compile -include "$headers"
+"${GO:-go}" run -tags nvrtc ./kernels/cuda/compile -include "$headers" "$@"

@@ -18,6 +18,8 @@ type Context struct {
 	sizes   map[Ptr]allocation
 	hosts   map[*byte]allocation
 	inUse   map[kernels.Purpose]int64 // device memory
+	total   int64                     // of it, now
+	peak    int64                     // the most that total has been
 	pinned  map[kernels.Purpose]int64 // page-locked host memory
 	tracker *tracker                  // nil unless built with cudadebug
 }
@@ -80,6 +82,9 @@ func (c *Context) MemInfo() (free, total int64, err error) {
 // InUse is the device memory allocated now, in bytes by purpose.
 func (c *Context) InUse() map[kernels.Purpose]int64 { return present(c.inUse) }
 
+// Peak is the most device memory that was allocated at once, in bytes.
+func (c *Context) Peak() int64 { return c.peak }
+
 // Pinned is the page-locked host memory allocated now, in bytes by purpose.
 func (c *Context) Pinned() map[kernels.Purpose]int64 { return present(c.pinned) }
 
@@ -111,6 +116,8 @@ func (c *Context) Alloc(purpose kernels.Purpose, n int64) (Ptr, error) {
 	}
 	c.sizes[p] = allocation{n, purpose}
 	c.inUse[purpose] += n
+	c.total += n
+	c.peak = max(c.peak, c.total)
 	c.tracker.add(kindMemory, uint64(p), n)
 	return p, nil
 }
@@ -127,6 +134,7 @@ func (c *Context) Free(p Ptr) error {
 	}
 	delete(c.sizes, p)
 	c.inUse[a.purpose] -= a.bytes
+	c.total -= a.bytes
 	if c.failed != nil {
 		return c.failed
 	}

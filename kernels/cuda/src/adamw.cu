@@ -37,26 +37,34 @@ __device__ void adamw_run(const Parameter *table, int count, const float *contro
 	const Parameter *p = find_parameter(table, count, blockIdx.x);
 	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
 	long long last = min(p->count, first + parameters_per_block);
-	T *value = (T *)p->value;
-	float *master = p->master ? p->master : (float *)p->value;
-	float *moment1 = p->moment1, *moment2 = p->moment2;
-	const float *grad = p->grad;
+	T *value = (T *)p->value + first;
+	const bool narrow = sizeof(T) < sizeof(float);
+	float *master = (narrow ? p->master : (float *)p->value) + first;
+	float *moment1 = p->moment1 + first, *moment2 = p->moment2 + first;
+	const float *grad = p->grad + first;
 	float keep = p->decays ? decay : 1, scale = control[1], rate = corrections[0], correction = corrections[1];
-	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) {
-		float g = grad[i] * scale;
-		float m = beta1 * moment1[i] + one_minus_beta1 * g;
-		float v = beta2 * moment2[i] + one_minus_beta2 * g * g;
-		float w = master[i] * keep - rate * (m / (sqrtf(v) / correction + epsilon));
-		moment1[i] = m;
-		moment2[i] = v;
-		if (p->master) master[i] = w;
-		store(value + i, w);
-	}
+	walk<per_pack<float>>(last - first, [&](auto size, int c) {
+		float g[size.value], m[size.value], v[size.value], w[size.value];
+		load(g, grad + c);
+		load(m, moment1 + c);
+		load(v, moment2 + c);
+		load(w, master + c);
+		for (int k = 0; k < size.value; k++) {
+			g[k] *= scale;
+			m[k] = beta1 * m[k] + one_minus_beta1 * g[k];
+			v[k] = beta2 * v[k] + one_minus_beta2 * g[k] * g[k];
+			w[k] = w[k] * keep - rate * (m[k] / (sqrtf(v[k]) / correction + epsilon));
+		}
+		store(moment1 + c, m);
+		store(moment2 + c, v);
+		if (narrow) store(master + c, w);
+		store(value + c, w);
+	}, grad, moment1, moment2, master, value);
 }
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) adamw_##suffix(                                                 \
+	extern "C" __global__ void MEMORY_BOUND adamw_##suffix(                                                           \
 	    const Parameter *RESTRICT table, int count, const float *RESTRICT control,                                    \
 	    const float *RESTRICT corrections, float decay, float beta1, float one_minus_beta1, float beta2,              \
 	    float one_minus_beta2, float epsilon) {                                                                       \

@@ -20,13 +20,14 @@ const int key_rows = 64;
 // mask hides keys [from, from + 64) that come after the query of their row.
 template <int M> __device__ inline void mask(float (&scores)[M][key_rows / 8][4], int first, int from) {
 	if (from + key_rows <= first + 1) return; // all of them come before
+	int seen = first + line(0) - from - column(0, 0); // the last column that this lane's first row sees
 #pragma unroll
 	for (int m = 0; m < M; m++)
 #pragma unroll
 		for (int n = 0; n < key_rows / 8; n++)
 #pragma unroll
 			for (int e = 0; e < 4; e++)
-				if (from + column(n, e) > first + 16 * m + line(e)) scores[m][n][e] = -infinity();
+				if (n * 8 + e % 2 > seen + 16 * m + e / 2 * 8) scores[m][n][e] = -infinity();
 }
 
 // forward computes the block's tile of 64·M queries.
@@ -47,40 +48,41 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 
 	// The queries come by way of what will be the second pair of tiles.
 	load_tile<query_rows, D>(tiles + pair, q, t.first, t.length, q_stride, aligned);
-	commit_copies();
+	close_copies();
 	load_tile<key_rows, D>(tiles, k, 0, t.length, k_stride, aligned);
 	load_tile<key_rows, D>(tiles + size, v, 0, t.length, v_stride, aligned);
-	commit_copies();
-	wait_copies<1>();
+	close_copies();
+	await_copies<1>();
 	__syncthreads();
+	const Pointer<D> rows = by_rows<D>(), columns = by_columns<D>();
 	Fragment queries[M][D / 16];
 	float sums[M][D / 8][4] = {};
 	Softmax<M> s = {};
 #pragma unroll
 	for (int m = 0; m < M; m++) {
 #pragma unroll
-		for (int c = 0; c < D / 16; c++) fragment<D>(queries[m][c], tiles + pair, own + 16 * m, 2 * c);
+		for (int c = 0; c < D / 16; c++) rows.read(queries[m][c], tiles + pair, own + 16 * m, 2 * c, false);
 		s.largest[m][0] = s.largest[m][1] = -infinity();
 	}
 
 	const float factor = scale * log2e;
 	int end = min(t.first + query_rows, t.length);
 	for (int from = 0, stage = 0; from < end; from += key_rows, stage ^= 1) {
-		wait_copies<0>();
+		await_copies<0>();
 		__syncthreads(); // these keys are there for all, and nobody reads those before them any more
 		if (from + key_rows < end) {
 			bf16 *next = tiles + (stage ^ 1) * pair;
 			load_tile<key_rows, D>(next, k, from + key_rows, t.length, k_stride, aligned);
 			load_tile<key_rows, D>(next + size, v, from + key_rows, t.length, v_stride, aligned);
-			commit_copies();
+			close_copies();
 		}
 		if (first >= t.length || from >= first + 16 * M) continue;
 		const bf16 *keys = tiles + stage * pair, *values = keys + size;
 		float scores[M][key_rows / 8][4] = {};
-		add_products<D, M, key_rows>(scores, queries, keys, 0);
+		add_products<D, M, key_rows>(scores, queries, columns, keys, 0);
 		mask<M>(scores, first, from);
 		exponentiate<D, M, key_rows>(scores, sums, s, factor);
-		add_weighted<D, M, key_rows>(sums, scores, values, 0);
+		add_weighted<D, M, key_rows>(sums, scores, rows, values, 0);
 	}
 
 	__syncthreads(); // the tiles become room for the results

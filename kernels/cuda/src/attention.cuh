@@ -9,7 +9,7 @@
 // of the row, so that the eight rows that ldmatrix reads at once, as the chunks that
 // neighbouring threads write, lie in eight different groups of banks.
 #pragma once
-#include "common.cuh"
+#include "tensor.cuh"
 
 const int attention_threads = 128; // four warps, each with its own rows
 const float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
@@ -47,26 +47,16 @@ __device__ inline Tile find_tile(const int *starts, int documents, int index, in
 	return {0, 0, 0};
 }
 
-// place is where chunk c of row r of a (rows, D) tile lies, in elements.
-template <int D> __device__ inline int place(int r, int c) {
+// turn is the pattern by which the chunks of row r change places: chunk c lies at c ^ turn.
+// It repeats every eight rows.
+template <int D> __device__ inline int turn(int r) {
 	const int chunks = D / 8;
 	static_assert(chunks % 4 == 0 || chunks == 2, "no pattern without conflicts");
-	int turn = chunks % 8 == 0 ? r & 7 : chunks % 4 == 0 ? r >> 1 & 3 : r >> 2 & 1;
-	return r * D + ((c ^ turn) << 3);
+	return chunks % 8 == 0 ? r & 7 : chunks % 4 == 0 ? r >> 1 & 3 : r >> 2 & 1;
 }
 
-__device__ inline unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
-
-// copy_chunk starts a copy of 16 bytes to shared memory, or with inside false writes zeros.
-__device__ inline void copy_chunk(unsigned to, const bf16 *from, bool inside) {
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from),
-	             "r"(inside ? 16 : 0) : "memory");
-}
-__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
-// wait_copies waits until at most PENDING groups of this thread's copies are under way.
-template <int PENDING> __device__ inline void wait_copies() {
-	asm volatile("cp.async.wait_group %0;\n" ::"n"(PENDING) : "memory");
-}
+// place is where chunk c of row r of a (rows, D) tile lies, in elements.
+template <int D> __device__ inline int place(int r, int c) { return r * D + ((c ^ turn<D>(r)) << 3); }
 
 // load_tile starts the copy of rows [first, first + ROWS) of a document's head, zeros beyond
 // its end. Where addresses are not multiples of 16 bytes, elements are copied one by one.
@@ -91,7 +81,7 @@ __device__ inline void load_tile(bf16 *tile, const bf16 *RESTRICT head, int firs
 #pragma unroll
 	for (int p = 0; p < ROWS; p += pass, from += step) {
 		bool inside = first + r + p < length;
-		copy_chunk(to + 2 * p * D, inside ? from : head, inside);
+		copy_async<16>(to + 2 * p * D, inside ? from : head, inside ? 16 : 0);
 	}
 }
 
@@ -125,42 +115,33 @@ __device__ inline void store_rows(bf16 *RESTRICT head, const float (&sums)[D / 8
 	}
 }
 
-// Fragments: mma multiplies a (16, 16) with b (16, 8) and adds to c (16, 8). Of c a lane
-// holds columns 2·(lane%4) and the next one of row lane/4 (0, 1) and of row lane/4 + 8 (2, 3).
+// Fragment is one operand of mma: a, or b twice for neighbouring columns of c.
 typedef unsigned Fragment[4];
 
-// fragment reads the operand a at rows r.. and chunks c, c+1 of a tile.
-template <int D> __device__ inline void fragment(Fragment &f, const bf16 *tile, int r, int c) {
-	int lane = threadIdx.x % 32;
-	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
-	             : "r"(shared_address(tile) + 2 * place<D>(r + lane % 16, c + lane / 16)) : "memory");
-}
+// Pointer is where this lane points ldmatrix to in a tile, made once for a kernel.
+template <int D> struct Pointer {
+	unsigned line, chunk; // in bytes
 
-// columns reads b twice, for products with the transposed tile: its columns are rows r..r+7
-// of the tile (0, 1) and r+8..r+15 (2, 3), its rows the elements of chunks c and c+1.
-template <int D> __device__ inline void columns(Fragment &f, const bf16 *tile, int r, int c) {
-	int lane = threadIdx.x % 32;
-	asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
-	             : "r"(shared_address(tile) + 2 * place<D>(r + lane % 8 + lane / 16 * 8, c + lane / 8 % 2)) : "memory");
-}
+	// r and c are the lane's row below 16 and chunk below 2.
+	__device__ Pointer(int r, int c) : line(2 * D * r), chunk(16 * (c ^ turn<D>(r))) {
+		asm("" : "+r"(line), "+r"(chunk)); // else the compiler makes each address anew from the lane's number
+	}
 
-// rows reads b twice, for products with the tile itself: its rows are rows r..r+15 of the
-// tile, its columns the elements of chunk c (0, 1) and of chunk c+1 (2, 3).
-template <int D> __device__ inline void rows(Fragment &f, const bf16 *tile, int r, int c) {
-	int lane = threadIdx.x % 32;
-	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-	             : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3])
-	             : "r"(shared_address(tile) + 2 * place<D>(r + lane % 16, c + lane / 16)) : "memory");
-}
+	// read reads rows [r, r + 16) and chunks c and c+1; r is a multiple of 8, c even.
+	__device__ void read(Fragment &f, const bf16 *tile, int r, int c, bool transposed) const {
+		load_matrices(f, shared_address(tile) + line + (chunk ^ 16 * c) + 2 * D * r, transposed);
+	}
+};
 
-// multiply_add is c += a·b, b being half (0 or 1) of a pair.
-__device__ inline void multiply_add(float (&c)[4], const Fragment &a, const Fragment &b, int half) {
-	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-	             "{%0, %1, %2, %3};\n"
-	             : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-	             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[2 * half]), "r"(b[2 * half + 1]));
+// by_rows is for the operand a, with rows r.. of a tile and elements of chunks c and c+1; and,
+// transposed, for b twice in products with the tile itself: b's rows are rows r.. of the tile, its
+// columns the elements of chunk c (0, 1) and of chunk c+1 (2, 3).
+template <int D> __device__ inline Pointer<D> by_rows() { return {int(threadIdx.x % 16), int(threadIdx.x % 32 / 16)}; }
+
+// by_columns is for b twice in products with the transposed tile: b's columns are rows r..r+7 of
+// the tile (0, 1) and r+8..r+15 (2, 3), its rows the elements of chunks c and c+1.
+template <int D> __device__ inline Pointer<D> by_columns() {
+	return {int(threadIdx.x % 8 + threadIdx.x % 32 / 16 * 8), int(threadIdx.x / 8 % 2)};
 }
 
 __device__ inline unsigned pack(float low, float high) {
@@ -180,17 +161,18 @@ __device__ inline void as_fragment(Fragment &f, const float (&left)[4], const fl
 // add_products adds a·bᵀ to c, b being rows [r, r + N) of a tile: scores, for one.
 //   c (16·M, N)   a (16·M, D)
 template <int D, int M, int N>
-__device__ inline void add_products(float (&c)[M][N / 8][4], const Fragment (&a)[M][D / 16], const bf16 *tile, int r) {
+__device__ inline void add_products(float (&c)[M][N / 8][4], const Fragment (&a)[M][D / 16], const Pointer<D> &by_columns,
+                                    const bf16 *tile, int r) {
 #pragma unroll
 	for (int s = 0; s < D / 16; s++)
 #pragma unroll
 		for (int n = 0; n < N; n += 16) {
 			Fragment b;
-			columns<D>(b, tile, r + n, 2 * s);
+			by_columns.read(b, tile, r + n, 2 * s, false);
 #pragma unroll
 			for (int m = 0; m < M; m++) {
-				multiply_add(c[m][n / 8], a[m][s], b, 0);
-				multiply_add(c[m][n / 8 + 1], a[m][s], b, 1);
+				mma(c[m][n / 8], a[m][s], b[0], b[1]);
+				mma(c[m][n / 8 + 1], a[m][s], b[2], b[3]);
 			}
 		}
 }
@@ -199,7 +181,8 @@ __device__ inline void add_products(float (&c)[M][N / 8][4], const Fragment (&a)
 // rounded to bf16.
 //   c (16·M, D)   w (16·M, N)
 template <int D, int M, int N>
-__device__ inline void add_weighted(float (&c)[M][D / 8][4], const float (&w)[M][N / 8][4], const bf16 *tile, int r) {
+__device__ inline void add_weighted(float (&c)[M][D / 8][4], const float (&w)[M][N / 8][4], const Pointer<D> &by_rows,
+                                    const bf16 *tile, int r) {
 #pragma unroll
 	for (int n = 0; n < N; n += 16) {
 		Fragment a[M];
@@ -208,11 +191,11 @@ __device__ inline void add_weighted(float (&c)[M][D / 8][4], const float (&w)[M]
 #pragma unroll
 		for (int s = 0; s < D / 8; s += 2) {
 			Fragment b;
-			rows<D>(b, tile, r + n, s);
+			by_rows.read(b, tile, r + n, s, true);
 #pragma unroll
 			for (int m = 0; m < M; m++) {
-				multiply_add(c[m][s], a[m], b, 0);
-				multiply_add(c[m][s + 1], a[m], b, 1);
+				mma(c[m][s], a[m], b[0], b[1]);
+				mma(c[m][s + 1], a[m], b[2], b[3]);
 			}
 		}
 	}

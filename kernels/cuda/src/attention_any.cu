@@ -157,7 +157,7 @@ __device__ inline void backward_queries(T *RESTRICT dq, const float *RESTRICT de
 	    int dout_stride, int o_stride) {                                                                              \
 		head_products(delta, dout, o, tokens, heads, size, dout_stride, o_stride);                                    \
 	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(128) attention_any_##suffix(                                         \
+	extern "C" __global__ void __launch_bounds__(128, 4) attention_any_##suffix(                                      \
 	    T *RESTRICT o, float *RESTRICT lse, const T *RESTRICT q, const T *RESTRICT k, const T *RESTRICT v,            \
 	    const int *RESTRICT starts, int documents, int group, int size, int o_stride, int q_stride, int k_stride,     \
 	    int v_stride, float scale) {                                                                                  \

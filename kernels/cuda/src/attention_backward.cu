@@ -18,8 +18,8 @@
 // hides it.
 //   p, ds (16·M, N): in scores and dp, out p and ds
 template <int M, int N, typename Lse, typename Delta, typename Hidden>
-__device__ inline void gradients(float (&p)[M][N / 8][4], float (&ds)[M][N / 8][4], float factor, bool diagonal,
-                                 Lse lse2, Delta delta, Hidden hidden) {
+__device__ inline void gradients(float (&p)[M][N / 8][4], float (&ds)[M][N / 8][4], float factor, Lse lse2,
+                                 Delta delta, Hidden hidden) {
 #pragma unroll
 	for (int m = 0; m < M; m++)
 #pragma unroll
@@ -27,7 +27,7 @@ __device__ inline void gradients(float (&p)[M][N / 8][4], float (&ds)[M][N / 8][
 #pragma unroll
 			for (int e = 0; e < 4; e++) {
 				p[m][n][e] = exp2_fast(fmaf(p[m][n][e], factor, -lse2(m, n, e)));
-				if (diagonal && hidden(m, n, e)) p[m][n][e] = 0;
+				if (hidden(m, n, e)) p[m][n][e] = 0;
 				ds[m][n][e] = p[m][n][e] * (ds[m][n][e] - delta(m, n, e));
 			}
 }
@@ -65,7 +65,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 		bf16 *to = moving + step % 2 * pair;
 		load_tile<R, D>(to, q + head * D, from, t.length, q_stride, aligned);
 		load_tile<R, D>(to + R * D, dout + head * D, from, t.length, dout_stride, aligned);
-		commit_copies();
+		close_copies();
 		bool inside = threadIdx.x < R && i < t.length; // a query that is not there has p = 0
 		next_lse = inside ? lse[(long long)i * heads + head] * log2e : infinity();
 		next_delta = inside ? delta[(long long)i * heads + head] : 0;
@@ -77,19 +77,20 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 	};
 	load_tile<64, D>(tiles, k, t.first, t.length, k_stride, aligned);
 	load_tile<64, D>(tiles + size, v, t.first, t.length, v_stride, aligned);
-	commit_copies();
+	close_copies();
 	fetch(0);
 	put_down(0);
+	const Pointer<D> rows = by_rows<D>(), columns = by_columns<D>();
 	Fragment keys[1][D / 16], values[1][D / 16];
 	auto read_own = [&]() {
 #pragma unroll
 		for (int c = 0; c < D / 16; c++) {
-			fragment<D>(keys[0][c], tiles, own, 2 * c);
-			fragment<D>(values[0][c], tiles + size, own, 2 * c);
+			rows.read(keys[0][c], tiles, own, 2 * c, false);
+			rows.read(values[0][c], tiles + size, own, 2 * c, false);
 		}
 	};
 	if (RESIDENT) {
-		wait_copies<1>();
+		await_copies<1>();
 		__syncthreads();
 		read_own();
 	}
@@ -97,7 +98,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 	float dkey[1][D / 8][4] = {}, dvalue[1][D / 8][4] = {};
 	const float factor = scale * log2e;
 	for (int step = 0; step < steps; step++) {
-		wait_copies<0>();
+		await_copies<0>();
 		__syncthreads(); // this step's queries are there for all, and nobody reads those before them any more
 		if (step + 1 < steps) fetch(step + 1);
 		const bf16 *queries = moving + step % 2 * pair, *douts = queries + R * D;
@@ -108,14 +109,15 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 			if (first >= t.length || from + c + chunk <= first || from + c >= t.length) continue;
 			float p[1][chunk / 8][4] = {}, ds[1][chunk / 8][4] = {};
 			if (!RESIDENT) read_own();
-			add_products<D, 1, chunk>(p, keys, queries, c);
-			add_products<D, 1, chunk>(ds, values, douts, c);
+			int hidden = first + line(0) - from - c - column(0, 0); // columns that do not see this lane's first row
+			add_products<D, 1, chunk>(p, keys, columns, queries, c);
+			add_products<D, 1, chunk>(ds, values, columns, douts, c);
 			gradients<1, chunk>(
-			    p, ds, factor, from + c < first + 15, [&](int, int n, int e) { return lse2[c + column(n, e)]; },
+			    p, ds, factor, [&](int, int n, int e) { return lse2[c + column(n, e)]; },
 			    [&](int, int n, int e) { return deltas[c + column(n, e)]; },
-			    [&](int, int n, int e) { return from + c + column(n, e) < first + line(e); });
-			add_weighted<D, 1, chunk>(dvalue, p, douts, c);
-			add_weighted<D, 1, chunk>(dkey, ds, queries, c);
+			    [&](int, int n, int e) { return n * 8 + e % 2 < hidden + e / 2 * 8; });
+			add_weighted<D, 1, chunk>(dvalue, p, rows, douts, c);
+			add_weighted<D, 1, chunk>(dkey, ds, rows, queries, c);
 		}
 		if (step + 1 < steps) put_down(step + 1);
 	}
@@ -150,7 +152,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 	load_tile<query_rows, D>(tiles, row(q, t.start, q_stride) + head * D, t.first, t.length, q_stride, aligned);
 	load_tile<query_rows, D>(tiles + query_rows * D, row(dout, t.start, dout_stride) + head * D, t.first, t.length,
 	                         dout_stride, aligned);
-	commit_copies();
+	close_copies();
 	float lse2[M][2], deltas[M][2];
 #pragma unroll
 	for (int m = 0; m < M; m++)
@@ -161,21 +163,22 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 			lse2[m][half] = i < t.length ? lse[at] * log2e : infinity();
 			deltas[m][half] = i < t.length ? delta[at] : 0;
 		}
-	wait_copies<0>();
+	await_copies<0>();
 	__syncthreads();
+	const Pointer<D> rows = by_rows<D>(), columns = by_columns<D>();
 	Fragment queries[M][D / 16], douts[M][D / 16];
 #pragma unroll
 	for (int m = 0; m < M; m++)
 #pragma unroll
 		for (int c = 0; c < D / 16; c++) {
-			fragment<D>(queries[m][c], tiles, own + 16 * m, 2 * c);
-			fragment<D>(douts[m][c], tiles + query_rows * D, own + 16 * m, 2 * c);
+			rows.read(queries[m][c], tiles, own + 16 * m, 2 * c, false);
+			rows.read(douts[m][c], tiles + query_rows * D, own + 16 * m, 2 * c, false);
 		}
 	__syncthreads();
 	auto fetch = [&](int from, int stage) {
 		load_tile<64, D>(tiles + stage * pair, k, from, t.length, k_stride, aligned);
 		load_tile<64, D>(tiles + stage * pair + size, v, from, t.length, v_stride, aligned);
-		commit_copies();
+		close_copies();
 	};
 	fetch(0, 0);
 
@@ -183,21 +186,22 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 	const float factor = scale * log2e;
 	int end = min(t.first + query_rows, t.length);
 	for (int from = 0, stage = 0; from < end; from += 64, stage ^= 1) {
-		wait_copies<0>();
+		await_copies<0>();
 		__syncthreads(); // these keys are there for all, and nobody reads those before them any more
 		if (from + 64 < end) fetch(from + 64, stage ^ 1);
 		const bf16 *keys = tiles + stage * pair, *values = keys + size;
 #pragma unroll 1
 		for (int c = 0; c < 64; c += chunk) {
 			if (first >= t.length || from + c >= min(first + 16 * M, t.length)) continue;
+			int seen = first + line(0) - from - c - column(0, 0); // the last column that this lane's first row sees
 			float p[M][chunk / 8][4] = {}, ds[M][chunk / 8][4] = {};
-			add_products<D, M, chunk>(p, queries, keys, c);
-			add_products<D, M, chunk>(ds, douts, values, c);
+			add_products<D, M, chunk>(p, queries, columns, keys, c);
+			add_products<D, M, chunk>(ds, douts, columns, values, c);
 			gradients<M, chunk>(
-			    p, ds, factor, from + c + chunk > first + 1, [&](int m, int, int e) { return lse2[m][e / 2]; },
+			    p, ds, factor, [&](int m, int, int e) { return lse2[m][e / 2]; },
 			    [&](int m, int, int e) { return deltas[m][e / 2]; },
-			    [&](int m, int n, int e) { return from + c + column(n, e) > first + 16 * m + line(e); });
-			add_weighted<D, M, chunk>(sums, ds, keys, c);
+			    [&](int m, int n, int e) { return n * 8 + e % 2 > seen + 16 * m + e / 2 * 8; });
+			add_weighted<D, M, chunk>(sums, ds, rows, keys, c);
 		}
 	}
 

@@ -7,13 +7,19 @@
 // results are equal bit for bit from run to run.
 //
 // "Launch" in a kernel's comment is its geometry: grid × block, then dynamic shared
-// memory. All counts are ints; products that may pass 2^31 are made in 64 bits.
+// memory. "by rows" is blocks of 256 threads that work on y rows with x threads each,
+// ⌈rows/y⌉ × (x, y), where x = 32 to 256 follows from the width. All counts are ints;
+// products that may pass 2^31 are made in 64 bits.
 #pragma once
 #include <cuda_bf16.h>
 
 typedef __nv_bfloat16 bf16;
 
 #define INFINITY __int_as_float(0x7f800000) // as math.h, which NVRTC lacks
+
+// The bounds of a kernel that memory alone bounds, in blocks of 256 threads: at most 64
+// registers, so that half of a multiprocessor's threads or more are there to wait for memory.
+#define MEMORY_BOUND __launch_bounds__(256, 4)
 
 // An entry point sees no pointer twice as written and read, except where it says in place.
 #define RESTRICT __restrict__
@@ -42,8 +48,38 @@ template <int N, typename T> __device__ inline void store(T *p, const float (&v)
 	*(Pack<T, N> *)p = pack;
 }
 
+// per_pack is how many elements 16 bytes hold.
+template <typename T> constexpr int per_pack = 16 / sizeof(T);
+
+// aligned tells whether Packs of N may begin at these addresses; 0 is an absent row's.
+template <int N, typename... T> __device__ inline bool aligned(const T *...rows) {
+	return (... && ((unsigned long long)rows % (N * sizeof(T)) == 0));
+}
+
+// Size carries a number of elements in its type.
+template <int n> struct Size { static constexpr int value = n; };
+
+// walk lets the threads of one row of the block take turns over a row's width elements:
+// body(Size<N>, c) handles the N elements from column c. Where Packs may not begin at the
+// rows' addresses it handles the same elements in the same order one by one, so that the
+// bits of a sum do not depend on where a row lies; where N does not divide the width too.
+template <int N, typename Body, typename... T> __device__ inline void walk(int width, Body body, const T *...rows) {
+	if (width % N != 0)
+		for (int c = threadIdx.x; c < width; c += blockDim.x) body(Size<1>{}, c);
+	else if (aligned<N>(rows...))
+		for (int c = threadIdx.x * N; c < width; c += blockDim.x * N) body(Size<N>{}, c);
+	else
+		for (int c = threadIdx.x * N; c < width; c += blockDim.x * N)
+#pragma unroll 1
+			for (int k = 0; k < N; k++) body(Size<1>{}, c + k);
+}
+
 // row is the address of row i.
 template <typename T> __device__ inline T *row(T *base, long long i, int stride) { return base + i * stride; }
+
+// own_row is the row that the caller's threads work on in a launch by rows; the last block
+// may have rows beyond the matrix.
+__device__ inline int own_row() { return blockIdx.x * blockDim.y + threadIdx.y; }
 
 // warp_sum returns Σ v over the warp's 32 lanes, to all of them.
 template <typename V> __device__ inline V warp_sum(V v) {
@@ -51,16 +87,17 @@ template <typename V> __device__ inline V warp_sum(V v) {
 	return v;
 }
 
-// block_sum returns Σ v over the block, to all threads. The block is one row of full
-// warps. Every thread calls it; two barriers make scratch (32 values) reusable at once.
+// block_sum returns Σ v over the threads of one row of the block, which is full warps, to
+// all of them. Every thread calls it; two barriers make scratch (32 values) reusable at once.
 template <typename V> __device__ inline V block_sum(V v, V *scratch) {
 	v = warp_sum(v);
 	int warps = blockDim.x / 32;
 	if (warps == 1) return v;
-	if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = v;
+	V *own = scratch + threadIdx.y * warps;
+	if (threadIdx.x % 32 == 0) own[threadIdx.x / 32] = v;
 	__syncthreads();
 	V total = 0;
-	for (int w = 0; w < warps; w++) total += scratch[w]; // broadcast reads, the same order in every thread
+	for (int w = 0; w < warps; w++) total += own[w]; // broadcast reads, the same order in every thread
 	__syncthreads();
 	return total;
 }

@@ -1,27 +1,42 @@
 // Fills and copies of matrices whose rows need not touch, and the casts between float and
 // bf16, which are copies with two types. Contiguous fills with zero and copies of one type
-// are the driver's own. One block a row.
+// are the driver's own.
 #include "common.cuh"
 
+// The wider type decides how many elements make a Pack.
 template <typename To, typename From>
-__device__ void copy_row(To *RESTRICT dst, const From *RESTRICT src, int width, int dst_stride, int src_stride) {
-	dst = row(dst, blockIdx.x, dst_stride);
-	src = row(src, blockIdx.x, src_stride);
-	for (int c = threadIdx.x; c < width; c += blockDim.x) store(dst + c, load(src + c));
+__device__ void copy_rows(To *RESTRICT dst, const From *RESTRICT src, int rows, int width, int dst_stride,
+                          int src_stride) {
+	int i = own_row();
+	if (i >= rows) return;
+	dst = row(dst, i, dst_stride);
+	src = row(src, i, src_stride);
+	const int pack = sizeof(To) > sizeof(From) ? per_pack<To> : per_pack<From>;
+	walk<pack>(width, [&](auto size, int c) {
+		float v[size.value];
+		load(v, src + c);
+		store(dst + c, v);
+	}, dst, src);
 }
 
-template <typename T> __device__ void fill_row(T *RESTRICT dst, float value, int width, int dst_stride) {
-	dst = row(dst, blockIdx.x, dst_stride);
-	for (int c = threadIdx.x; c < width; c += blockDim.x) store(dst + c, value);
+template <typename T> __device__ void fill_rows(T *RESTRICT dst, float value, int rows, int width, int dst_stride) {
+	int i = own_row();
+	if (i >= rows) return;
+	dst = row(dst, i, dst_stride);
+	walk<per_pack<T>>(width, [&](auto size, int c) {
+		float v[size.value];
+		for (int k = 0; k < size.value; k++) v[k] = value;
+		store(dst + c, v);
+	}, dst);
 }
 
 // dst = src, rounded to the nearest where the type is narrower.
 //   dst, src (rows, width)
-// Launch: rows × 256; none
-#define COPY(name, To, From)                                                                                  \
-	extern "C" __global__ void __launch_bounds__(256)                                                         \
-	    name(To *RESTRICT dst, const From *RESTRICT src, int width, int dst_stride, int src_stride) {         \
-		copy_row(dst, src, width, dst_stride, src_stride);                                                    \
+// Launch: by rows; none
+#define COPY(name, To, From)                                                                                          \
+	extern "C" __global__ void MEMORY_BOUND                                                                           \
+	    name(To *RESTRICT dst, const From *RESTRICT src, int rows, int width, int dst_stride, int src_stride) {       \
+		copy_rows(dst, src, rows, width, dst_stride, src_stride);                                                     \
 	}
 
 COPY(copy_f32, float, float)
@@ -31,10 +46,11 @@ COPY(cast_bf16_f32, float, bf16)
 
 // dst = value.
 //   dst (rows, width)
-// Launch: rows × 256; none
-#define FILL(name, T)                                                                                         \
-	extern "C" __global__ void __launch_bounds__(256) name(T *RESTRICT dst, float value, int width, int dst_stride) { \
-		fill_row(dst, value, width, dst_stride);                                                              \
+// Launch: by rows; none
+#define FILL(name, T)                                                                                                 \
+	extern "C" __global__ void MEMORY_BOUND                                                                           \
+	    name(T *RESTRICT dst, float value, int rows, int width, int dst_stride) {                                     \
+		fill_rows(dst, value, rows, width, dst_stride);                                                               \
 	}
 
 FILL(fill_f32, float)

@@ -50,28 +50,29 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 	load_tile<16, D>(queries, row(q, blockIdx.x, q_stride) + work.head * D, 0, work.lines, D, aligned);
 	kc = row(kc, work.first, k_stride) + work.kv * D;
 	vc = row(vc, work.first, v_stride) + work.kv * D;
+	const Pointer<D> rows = by_rows<D>(), columns = by_columns<D>();
 	const float factor = scale * log2e;
 	float sums[1][D / 8][4] = {};
 	Softmax<1> s = {{{-infinity(), -infinity()}}, {}};
 	for (int from = blockIdx.z * span_rows; from < n; from += parts * span_rows) {
 		load_tile<span_rows, D>(keys, kc, from, n, k_stride, aligned);
 		load_tile<span_rows, D>(values, vc, from, n, v_stride, aligned);
-		commit_copies();
-		wait_copies<0>();
+		close_copies();
+		await_copies<0>();
 		__syncthreads();
 		if (from + own < n) {
 			Fragment a[1][D / 16];
 #pragma unroll
-			for (int c = 0; c < D / 16; c++) fragment<D>(a[0][c], queries, 0, 2 * c);
+			for (int c = 0; c < D / 16; c++) rows.read(a[0][c], queries, 0, 2 * c, false);
 			float scores[1][2][4] = {};
-			add_products<D, 1, 16>(scores, a, keys, own);
+			add_products<D, 1, 16>(scores, a, columns, keys, own);
 #pragma unroll
 			for (int c = 0; c < 2; c++)
 #pragma unroll
 				for (int e = 0; e < 4; e++)
 					if (from + own + column(c, e) >= n) scores[0][c][e] = -infinity();
 			exponentiate<D, 1, 16>(scores, sums, s, factor);
-			add_weighted<D, 1, 16>(sums, scores, values, own);
+			add_weighted<D, 1, 16>(sums, scores, rows, values, own);
 		}
 		__syncthreads();
 	}

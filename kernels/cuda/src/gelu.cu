@@ -5,72 +5,67 @@
 //   erf:  x·Φ(x), with Φ(x) = erfc(−x/√2)/2, which keeps its digits for negative x
 //
 // Memory alone bounds it, so backward recomputes everything from the biased input, which
-// forward writes back in place. One block a row.
-#include "common.cuh"
-
-// tanh_gate is σ(2u) and, where wanted, its derivative in x. Beyond |x| = 12 both are
-// what they are at 12, to float's last bit. σ and 1 − σ are both made from e^−2|u|, which
-// neither overflows nor cancels.
-__device__ inline float tanh_gate(float x, float *slope) {
-	const float root = 0.7978845608028654f; // √(2/π)
-	float c = fminf(fabsf(x), 12.f), square = c * c;
-	float e = expf(-2 * root * c * (1 + 0.044715f * square)), large = 1 / (1 + e), small = e * large;
-	if (slope) *slope = large * small * 2 * root * (1 + 3 * 0.044715f * square);
-	return x < 0 ? small : large;
-}
-
-// erf_gate is Φ(x) and, where wanted, its derivative, the normal density.
-__device__ inline float erf_gate(float x, float *slope) {
-	if (slope) *slope = 0.3989422804014327f * expf(-0.5f * x * x);
-	return 0.5f * erfcf(-0.7071067811865475f * x);
-}
+// forward writes back in place.
+#include "gelu.cuh"
 
 // pre += bias, in place, and h = gelu(pre).
 //   h, pre (rows, width)   bias (width) or 0   erf: 1 for that form, 0 for tanh
-// Launch: rows × 256; none
+// Launch: by rows; none
 template <typename T>
-__device__ void bias_gelu_row(T *RESTRICT h, T *RESTRICT pre, const T *RESTRICT bias, int width, int h_stride,
-                              int pre_stride, int erf) {
-	h = row(h, blockIdx.x, h_stride);
-	pre = row(pre, blockIdx.x, pre_stride);
-	for (int c = threadIdx.x; c < width; c += blockDim.x) {
-		float x = load(pre + c);
+__device__ void bias_gelu_rows(T *RESTRICT h, T *RESTRICT pre, const T *RESTRICT bias, int rows, int width,
+                               int h_stride, int pre_stride, int erf) {
+	int i = own_row();
+	if (i >= rows) return;
+	h = row(h, i, h_stride);
+	pre = row(pre, i, pre_stride);
+	walk<per_pack<T>>(width, [&](auto size, int c) {
+		float x[size.value], b[size.value];
+		load(x, pre + c);
 		if (bias) {
-			x = rounded<T>(x + load(bias + c)); // as backward will read it
+			load(b, bias + c);
+			for (int k = 0; k < size.value; k++) x[k] = rounded<T>(x[k] + b[k]); // as backward will read it
 			store(pre + c, x);
 		}
-		store(h + c, x * (erf ? erf_gate(x, nullptr) : tanh_gate(x, nullptr)));
-	}
+		for (int k = 0; k < size.value; k++) x[k] *= erf ? erf_gate(x[k], nullptr) : tanh_gate(x[k], nullptr);
+		store(h + c, x);
+	}, h, pre, bias);
 }
 
 // With gelu(x) = x·p(x): gelu' = p + x·p'.
 // dpre = dh·gelu'(pre); dpre may be dh, in place.
 //   dpre, dh, pre (rows, width)
-// Launch: rows × 256; none
+// Launch: by rows; none
 template <typename T>
-__device__ void gelu_backward_row(T *dpre, const T *dh, const T *RESTRICT pre, int width, int dpre_stride,
-                                  int dh_stride, int pre_stride, int erf) {
-	dpre = row(dpre, blockIdx.x, dpre_stride);
-	dh = row(dh, blockIdx.x, dh_stride);
-	pre = row(pre, blockIdx.x, pre_stride);
-	for (int c = threadIdx.x; c < width; c += blockDim.x) {
-		float x = load(pre + c), slope;
-		float p = erf ? erf_gate(x, &slope) : tanh_gate(x, &slope);
-		store(dpre + c, load(dh + c) * (p + x * slope));
-	}
+__device__ void gelu_backward_rows(T *dpre, const T *dh, const T *RESTRICT pre, int rows, int width, int dpre_stride,
+                                   int dh_stride, int pre_stride, int erf) {
+	int i = own_row();
+	if (i >= rows) return;
+	dpre = row(dpre, i, dpre_stride);
+	dh = row(dh, i, dh_stride);
+	pre = row(pre, i, pre_stride);
+	walk<per_pack<T>>(width, [&](auto size, int c) {
+		float x[size.value], d[size.value];
+		load(x, pre + c);
+		load(d, dh + c);
+		for (int k = 0; k < size.value; k++) {
+			float slope, p = erf ? erf_gate(x[k], &slope) : tanh_gate(x[k], &slope);
+			d[k] *= p + x[k] * slope;
+		}
+		store(dpre + c, d);
+	}, dpre, dh, pre);
 }
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(256) bias_gelu_##suffix(T *RESTRICT h, T *RESTRICT pre,              \
-	                                                                     const T *RESTRICT bias, int width,           \
-	                                                                     int h_stride, int pre_stride, int erf) {     \
-		bias_gelu_row(h, pre, bias, width, h_stride, pre_stride, erf);                                                \
-	}                                                                                                                 \
-	extern "C" __global__ void __launch_bounds__(256) gelu_backward_##suffix(                                         \
-	    T *dpre, const T *dh, const T *RESTRICT pre, int width, int dpre_stride, int dh_stride, int pre_stride,       \
+	extern "C" __global__ void MEMORY_BOUND bias_gelu_##suffix(                                                       \
+	    T *RESTRICT h, T *RESTRICT pre, const T *RESTRICT bias, int rows, int width, int h_stride, int pre_stride,    \
 	    int erf) {                                                                                                    \
-		gelu_backward_row(dpre, dh, pre, width, dpre_stride, dh_stride, pre_stride, erf);                             \
+		bias_gelu_rows(h, pre, bias, rows, width, h_stride, pre_stride, erf);                                         \
+	}                                                                                                                 \
+	extern "C" __global__ void MEMORY_BOUND gelu_backward_##suffix(                                                   \
+	    T *dpre, const T *dh, const T *RESTRICT pre, int rows, int width, int dpre_stride, int dh_stride,             \
+	    int pre_stride, int erf) {                                                                                    \
+		gelu_backward_rows(dpre, dh, pre, rows, width, dpre_stride, dh_stride, pre_stride, erf);                      \
 	}
 
 ENTRIES(float, f32)

@@ -7,15 +7,15 @@
 // multiple of 16 bytes are read element by element, in 64×64 tiles only.
 #include "product_mma.cuh"
 
-#define ENTRY(name, ALIGNED, MIN_BLOCKS, ...)                                                                  \
+#define ENTRY(name, ALIGNED, MIN_BLOCKS, ...)                                                                     \
 	extern "C" __global__ void __launch_bounds__((BrainMath<__VA_ARGS__>::threads), MIN_BLOCKS) name(Product p) { \
-		product_tile<BrainMath<__VA_ARGS__>, ALIGNED>(p);                                                      \
+		product_tile<BrainMath<__VA_ARGS__>, ALIGNED, BrainMath<__VA_ARGS__>::rows_by_rows>(p);                   \
 	}
 
 // The dynamic shared memory of a launch: 128×128 49152, 64×64 24576, 16×32 18432 bytes.
-#define LAYOUT(name, LEFT_K_INNER, RIGHT_K_INNER)                                                 \
-	ENTRY(name##_128x128, true, 2, 128, 128, 64, 64, 3, LEFT_K_INNER, RIGHT_K_INNER)              \
-	ENTRY(name##_64x64, true, 4, 64, 64, 32, 32, 3, LEFT_K_INNER, RIGHT_K_INNER)                  \
+#define LAYOUT(name, LEFT_K_INNER, RIGHT_K_INNER)                                    \
+	ENTRY(name##_128x128, true, 2, 128, 128, 64, 64, 3, LEFT_K_INNER, RIGHT_K_INNER) \
+	ENTRY(name##_64x64, true, 4, 64, 64, 32, 32, 3, LEFT_K_INNER, RIGHT_K_INNER)     \
 	ENTRY(name##_64x64_unaligned, false, 4, 64, 64, 32, 32, 3, LEFT_K_INNER, RIGHT_K_INNER)
 
 LAYOUT(rows_by_rows, true, true)

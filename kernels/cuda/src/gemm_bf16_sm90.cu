@@ -89,7 +89,8 @@ __device__ inline void consume(float (&sums)[S::columns / 8][4], int group, cons
 template <class S>
 __device__ inline void store_sums(const float (&sums)[S::columns / 8][4], int group, const Product &p, const Tile &t, float *ring) {
 	const int all = 1, own = 2; // named barriers
-	Epilogue<bf16> epilogue(p.out, p.bias, p.m, p.n, p.out_stride, p.flags);
+	const int row_step = group_threads * 4 / S::columns;
+	Epilogue<bf16, S::left_along_k && S::right_along_k> epilogue(p);
 	float *part = ring + group * 64 * S::columns;
 	int thread = threadIdx.x % group_threads, warp = thread / 32, lane = thread % 32;
 	sync_threads(all, S::groups * group_threads); // nobody reads stages any more
@@ -100,14 +101,13 @@ __device__ inline void store_sums(const float (&sums)[S::columns / 8][4], int gr
 			*(float2 *)(part + turned(warp * 16 + half * 8 + lane / 4, j * 8 + lane % 4 * 2, S::columns)) =
 			    make_float2(sums[j][2 * half], sums[j][2 * half + 1]);
 	sync_threads(own + group, group_threads);
-	int column = thread * 4 % S::columns;
-	float bias[4];
-	epilogue.bias_of(bias, t.first_column + column);
+	int first = thread * 4 / S::columns, column = thread * 4 % S::columns;
+	epilogue.begin(t.first_row + group * 64 + first, t.first_column + column);
 #pragma unroll 2
-	for (int r = thread * 4 / S::columns; r < 64; r += group_threads * 4 / S::columns) {
+	for (int r = first; r < 64; r += row_step) {
 		float v[4];
 		load_four(v, part + turned(r, column, S::columns));
-		epilogue.store(t.first_row + group * 64 + r, t.first_column + column, v, bias);
+		epilogue.store(v, row_step);
 	}
 }
 
@@ -115,7 +115,7 @@ __device__ inline void store_sums(const float (&sums)[S::columns / 8][4], int gr
 // Launch: (⌈M/rows⌉·⌈N/columns⌉, 1, parts) × S::threads; S::ring_bytes + 16·S::stages
 template <class S> __device__ inline void product_tile(const TensorMap &left, const TensorMap &right, const Product &p) {
 	extern __shared__ __align__(1024) unsigned char shared[];
-	const unsigned ring = to_shared(shared), full = ring + S::ring_bytes, empty = full + 8 * S::stages;
+	const unsigned ring = shared_address(shared), full = ring + S::ring_bytes, empty = full + 8 * S::stages;
 	if (threadIdx.x == 0) {
 #pragma unroll 1
 		for (int s = 0; s < S::stages; s++) {

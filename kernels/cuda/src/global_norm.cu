@@ -14,9 +14,13 @@ extern "C" __global__ void __launch_bounds__(256)
 	const Parameter *p = find_parameter(table, count, blockIdx.x);
 	long long first = (long long)(blockIdx.x - p->first_block) * parameters_per_block;
 	long long last = min(p->count, first + parameters_per_block);
-	const float *grad = p->grad;
+	const float *grad = p->grad + first;
 	float sum = 0;
-	for (long long i = first + threadIdx.x; i < last; i += blockDim.x) sum += grad[i] * grad[i];
+	walk<per_pack<float>>(last - first, [&](auto size, int c) {
+		float g[size.value];
+		load(g, grad + c);
+		for (int k = 0; k < size.value; k++) sum += g[k] * g[k];
+	}, grad);
 	double total = block_sum((double)sum, scratch);
 	if (threadIdx.x == 0) partials[blockIdx.x] = total;
 }

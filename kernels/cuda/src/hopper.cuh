@@ -11,7 +11,7 @@
 // the hardware turns the 16-byte pieces of a line by the line's number modulo 8 as it
 // copies, and turns them back as it multiplies (the swizzle of 128 bytes).
 #pragma once
-#include "common.cuh"
+#include "tensor.cuh"
 
 const int box_elements = 64;                    // of a line of a box
 const int box_lines = 64;                       // of a whole box
@@ -21,8 +21,6 @@ const int group_threads = 128;                  // four warps
 
 // TensorMap is what the driver's cuTensorMapEncodeTiled made of a matrix.
 struct alignas(64) TensorMap { unsigned char opaque[128]; };
-
-__device__ inline unsigned to_shared(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
 
 // Barriers. A wait with parity p returns when phase p (0, 1, 0, …) has ended; on a new
 // barrier a wait with parity 1 returns at once.

@@ -11,38 +11,20 @@
 // through k alike: a row of the result has the same bits whatever tile it lies in.
 #pragma once
 #include "product_epilogue.cuh"
+#include "tensor.cuh"
 
-// Product is an entry point's one argument; the host lays it out as C does.
-struct Product {
-	void *out;         // (M, N) of T or float
-	const void *left;  // (M, K) or (K, M) of T
-	const void *right; // (N, K) or (K, N) of T
-	const void *bias;  // (N) of T, or 0
-	int m, n, k;
-	int out_stride, left_stride, right_stride;
-	int k_per_part; // block z multiplies k in [z·k_per_part, (z+1)·k_per_part) and writes matrix z of out
-	int flags;      // product_accumulate, product_float_out
-};
-
-__device__ inline unsigned shared_address(const void *p) { return (unsigned)__cvta_generic_to_shared(p); }
-
-__device__ inline void close_copies() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
-
-// await_copies waits until at most PENDING groups of the thread's copies are under way.
-template <int PENDING> __device__ inline void await_copies() {
-	asm volatile("cp.async.wait_group %0;\n" ::"n"(PENDING) : "memory");
+// opaque hides how an address was made. Constants that are then added to it become part of
+// the instructions that use it; the compiler would rather compute each address anew.
+__device__ inline unsigned opaque(unsigned v) {
+	asm("" : "+r"(v));
+	return v;
+}
+template <typename T> __device__ inline T *opaque(T *p) {
+	asm("" : "+l"(p));
+	return p;
 }
 
-// copy_async starts the copy of BYTES to shared memory; those beyond the first `valid` become
-// zeros and are not read.
-template <int BYTES> __device__ inline void copy_async(unsigned to, const void *from, int valid) {
-	if (BYTES == 16)
-		asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from), "r"(valid) : "memory");
-	else
-		asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(to), "l"(from), "r"(valid) : "memory");
-}
-
-// copy_by_element does the same for 16 bytes of bf16 at any address, at once.
+// copy_by_element does what copy_async does for 16 bytes of bf16 at any address, at once.
 __device__ inline void copy_by_element(unsigned to, const void *from, int valid) {
 	const unsigned short *element = (const unsigned short *)from;
 	unsigned word[4] = {};
@@ -84,19 +66,19 @@ template <class Tile, int THREADS, bool ALIGNED> struct Loader {
 	// load starts the copies of the next tile to the stage; what lies outside the operand is zero.
 	__device__ void load(unsigned stage) {
 		int valid = min(max(elements_left, 0), piece) * (int)sizeof(T);
+		const T *source = from;
+		unsigned target = opaque(stage + to);
 #pragma unroll
-		for (int j = 0; j < copies; j++) {
-			unsigned target = stage + to + j * line_step * Tile::line_bytes;
-			const T *source = from + (long long)(j * line_step) * stride;
+		for (int j = 0; j < copies; j++, source = opaque(source + (long long)line_step * stride)) {
 			int bytes = j * line_step < lines_left ? valid : 0;
-			if (ALIGNED) copy_async<piece_bytes>(target, source, bytes);
-			else copy_by_element(target, source, bytes);
+			if (ALIGNED) copy_async<piece_bytes>(target + j * line_step * Tile::line_bytes, source, bytes);
+			else copy_by_element(target + j * line_step * Tile::line_bytes, source, bytes);
 		}
 		if (Tile::k_inner) {
 			from += Tile::depth;
 			elements_left -= Tile::depth;
 		} else {
-			from += (long long)Tile::depth * stride;
+			from = source;
 			lines_left -= Tile::depth;
 		}
 	}
@@ -119,20 +101,20 @@ __device__ inline int turned(int r, int column, int columns) { return r * column
 
 // store_sums passes the sums through shared memory, so that a warp stores whole stretches of
 // rows: one row of warps after the other, all threads taking part in the stores.
-template <class Math, typename T>
-__device__ void store_sums(const Math &math, const Epilogue<T> &epilogue, float *shared, int first_row, int first_column) {
+template <class Math, class E>
+__device__ void store_sums(const Math &math, E &epilogue, float *shared, int first_row, int first_column) {
 	const int height = Math::rows / Math::warps_down;
 	static_assert(height * Math::columns * 4 <= Math::stages * (Math::Left::bytes + Math::Right::bytes), "the stages are reused");
-	int column = threadIdx.x * 4 % Math::columns;
-	float bias[4];
-	epilogue.bias_of(bias, first_column + column);
+	const int row_step = Math::threads * 4 / Math::columns;
+	int first = threadIdx.x * 4 / Math::columns, column = threadIdx.x * 4 % Math::columns;
+	epilogue.begin(first_row + first, first_column + column);
 	for (int pass = 0; pass < Math::warps_down; pass++) {
 		if (threadIdx.x / 32 / Math::warps_across == pass) math.spread(shared);
 		__syncthreads();
-		for (int r = threadIdx.x * 4 / Math::columns; r < height; r += Math::threads * 4 / Math::columns) {
+		for (int r = first; r < height; r += row_step) {
 			float v[4];
 			load_four(v, shared + turned(r, column, Math::columns));
-			epilogue.store(first_row + pass * height + r, first_column + column, v, bias);
+			epilogue.store(v, row_step);
 		}
 		__syncthreads();
 	}
@@ -143,7 +125,7 @@ __device__ void store_sums(const Math &math, const Epilogue<T> &epilogue, float 
 // copies of all threads have landed, and all warps have left the stage that is filled next.
 // Tiles beyond the last are zeros, so that neither start nor end is a special case.
 // Launch: (⌈M/rows⌉·⌈N/columns⌉, 1, parts) × Math::threads; Math::shared_bytes
-template <class Math, bool ALIGNED> __device__ void product_tile(const Product &p) {
+template <class Math, bool ALIGNED, bool ACTIVATES> __device__ void product_tile(const Product &p) {
 	extern __shared__ __align__(128) unsigned char shared[];
 	const int stage_bytes = Math::Left::bytes + Math::Right::bytes;
 	int first_row, first_column;
@@ -183,6 +165,6 @@ template <class Math, bool ALIGNED> __device__ void product_tile(const Product &
 	await_copies<0>();
 	__syncthreads();
 
-	Epilogue<typename Math::Left::element> epilogue(p.out, p.bias, p.m, p.n, p.out_stride, p.flags);
+	Epilogue<typename Math::Left::element, ACTIVATES> epilogue(p);
 	store_sums(math, epilogue, (float *)shared, first_row, first_column);
 }

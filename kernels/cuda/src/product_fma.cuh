@@ -24,6 +24,7 @@ template <int SPAN, bool K_INNER> struct FloatTile {
 template <int ROWS, int COLUMNS, int HIGH, int WIDE, int STAGES, bool LEFT_K_INNER, bool RIGHT_K_INNER> struct FloatMath {
 	typedef FloatTile<ROWS, LEFT_K_INNER> Left;
 	typedef FloatTile<COLUMNS, RIGHT_K_INNER> Right;
+	static const bool rows_by_rows = LEFT_K_INNER && RIGHT_K_INNER;
 	static const int rows = ROWS, columns = COLUMNS, stages = STAGES, steps = Left::depth;
 	static const int warps_down = ROWS / (16 * HIGH), warps_across = COLUMNS / (32 * WIDE);
 	static const int threads = 32 * warps_down * warps_across;
@@ -44,11 +45,11 @@ template <int ROWS, int COLUMNS, int HIGH, int WIDE, int STAGES, bool LEFT_K_INN
 	}
 
 	__device__ void load(int buffer, unsigned stage, int step) {
+		unsigned left = opaque(stage + first_row * 4), right = opaque(stage + first_column * 4) + Left::bytes;
 #pragma unroll
-		for (int i = 0; i < HIGH; i++) load_shared(a[buffer][i], stage + first_row * 4 + step * Left::k_bytes + i * 64);
+		for (int i = 0; i < HIGH; i++) load_shared(a[buffer][i], left + step * Left::k_bytes + i * 64);
 #pragma unroll
-		for (int j = 0; j < WIDE; j++)
-			load_shared(b[buffer][j], stage + first_column * 4 + Left::bytes + step * Right::k_bytes + j * 128);
+		for (int j = 0; j < WIDE; j++) load_shared(b[buffer][j], right + step * Right::k_bytes + j * 128);
 	}
 
 	__device__ void multiply(int buffer) {

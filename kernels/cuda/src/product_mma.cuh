@@ -21,23 +21,6 @@ template <int SPAN, bool K_INNER> struct BrainTile {
 	}
 };
 
-__device__ inline void load_matrices(unsigned (&r)[4], unsigned at, bool transposed) {
-	if (transposed)
-		asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-		             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
-	else
-		asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-		             : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at) : "memory");
-}
-
-// mma adds a (16, 16) · b (16, 8) to c (16, 8).
-__device__ inline void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
-	asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
-	    "%2, %3};\n"
-	    : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-	    : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
 // fragment_offset is where in its tile the lane's row of a fragment lies, for the 16 rows of
 // left or columns of right that begin at first, k from 0. An x4 of ldmatrix takes four 8×8
 // matrices, lanes 8j to 8j+7 pointing to the lines of the j-th: for left the second lies 8
@@ -50,11 +33,15 @@ template <class Tile, bool LEFT> __device__ inline int fragment_offset(int first
 	return Tile::k_inner ? Tile::offset(first + line, inner) : Tile::offset(line, first / 8 + inner);
 }
 
-// load_fragment reads the i-th 16 rows or columns at step s of 16 of k. Offsets change by
-// constants: whole lines are added, pieces exchanged by xor, as the turning is.
-template <class Tile> __device__ inline void load_fragment(unsigned (&r)[4], unsigned stage, int offset, int i, int s) {
-	if (Tile::k_inner) load_matrices(r, stage + (offset ^ s * 32) + i * 16 * Tile::line_bytes, false);
-	else load_matrices(r, stage + (offset ^ i * 32) + s * 16 * Tile::line_bytes, true);
+// load_fragments reads 16 rows or columns after the other at step s of 16 of k. Offsets
+// change by constants: whole lines are added, pieces exchanged by xor, as the turning is.
+template <class Tile, int COUNT>
+__device__ inline void load_fragments(unsigned (&r)[COUNT][4], unsigned stage, int offset, int s) {
+	unsigned at = opaque(stage + (offset ^ s * 32));
+#pragma unroll
+	for (int i = 0; i < COUNT; i++)
+		if (Tile::k_inner) load_matrices(r[i], at + i * 16 * Tile::line_bytes, false);
+		else load_matrices(r[i], stage + (offset ^ i * 32) + s * 16 * Tile::line_bytes, true);
 }
 
 // BrainMath multiplies ROWS × COLUMNS tiles; each warp holds WARP_ROWS × WARP_COLUMNS of
@@ -63,6 +50,7 @@ template <int ROWS, int COLUMNS, int WARP_ROWS, int WARP_COLUMNS, int STAGES, bo
 struct BrainMath {
 	typedef BrainTile<ROWS, LEFT_K_INNER> Left;
 	typedef BrainTile<COLUMNS, RIGHT_K_INNER> Right;
+	static const bool rows_by_rows = LEFT_K_INNER && RIGHT_K_INNER;
 	static const int rows = ROWS, columns = COLUMNS, stages = STAGES, steps = Left::depth / 16;
 	static const int warps_down = ROWS / WARP_ROWS, warps_across = COLUMNS / WARP_COLUMNS;
 	static const int threads = 32 * warps_down * warps_across;
@@ -80,10 +68,8 @@ struct BrainMath {
 	}
 
 	__device__ void load(int buffer, unsigned stage, int step) {
-#pragma unroll
-		for (int i = 0; i < high; i++) load_fragment<Left>(a[buffer][i], stage, left_offset, i, step);
-#pragma unroll
-		for (int j = 0; j < wide; j++) load_fragment<Right>(b[buffer][j], stage, right_offset, j, step);
+		load_fragments<Left>(a[buffer], stage, left_offset, step);
+		load_fragments<Right>(b[buffer], stage, right_offset, step);
 	}
 
 	__device__ void multiply(int buffer) {

@@ -3,36 +3,47 @@
 // token's position. Cosines and sines come from a table, so that no kernel computes large
 // angles in float. Rotating by the opposite angle undoes it, which is the backward.
 //
-// One block a token, one thread a pair: neighbouring threads read neighbouring elements
-// of both halves, and the token's row of the table is read by every head from cache.
+// Threads take neighbouring pairs, by four where a head allows it; the token's row of the
+// table is read by every head from cache.
 #include "common.cuh"
 
 // x rotated in place.
 //   x (tokens, columns = heads·size)   table (positions, size): cosines, then sines   positions (tokens)
-// Launch: tokens × 128; none
+// Launch: by rows, of columns/2; none
 template <typename T>
-__device__ void rotate_row(T *x, const float *RESTRICT table, const int *RESTRICT positions, int columns, int size,
-                           int x_stride, int table_stride, int inverse) {
-	int half = size / 2;
-	T *token = row(x, blockIdx.x, x_stride);
-	const float *angles = row(table, positions[blockIdx.x], table_stride);
-	for (int pair = threadIdx.x; pair < columns / 2; pair += blockDim.x) {
+__device__ void rotate_rows(T *x, const float *RESTRICT table, const int *RESTRICT positions, int tokens, int columns,
+                            int size, int x_stride, int table_stride, int inverse) {
+	int t = own_row(), half = size / 2;
+	if (t >= tokens) return;
+	T *token = row(x, t, x_stride);
+	const float *angles = row(table, positions[t], table_stride);
+	auto rotate = [&](auto count, int pair) { // count pairs of one head
 		int head = pair / half, i = pair % half;
 		T *first = token + head * size + i, *second = first + half;
-		float a = load(first), b = load(second);
-		float cos = angles[i], sin = inverse ? -angles[half + i] : angles[half + i];
-		store(first, a * cos - b * sin);
-		store(second, b * cos + a * sin);
-	}
+		float a[count.value], b[count.value], cos[count.value], sin[count.value];
+		load(a, first);
+		load(b, second);
+		load(cos, angles + i);
+		load(sin, angles + half + i);
+		for (int k = 0; k < count.value; k++) {
+			float s = inverse ? -sin[k] : sin[k], rotated = a[k] * cos[k] - b[k] * s;
+			b[k] = b[k] * cos[k] + a[k] * s;
+			a[k] = rotated;
+		}
+		store(first, a);
+		store(second, b);
+	};
+	const int pack = per_pack<float>;
+	if (half % pack == 0) walk<pack>(columns / 2, rotate, token, angles);
+	else walk<1>(columns / 2, rotate, token, angles);
 }
 
 // The entry points, for each element type.
 #define ENTRIES(T, suffix)                                                                                            \
-	extern "C" __global__ void __launch_bounds__(128) rope_##suffix(T *x, const float *RESTRICT table,                \
-	                                                                const int *RESTRICT positions, int columns,       \
-	                                                                int size, int x_stride, int table_stride,         \
-	                                                                int inverse) {                                    \
-		rotate_row(x, table, positions, columns, size, x_stride, table_stride, inverse);                              \
+	extern "C" __global__ void MEMORY_BOUND rope_##suffix(                                                            \
+	    T *x, const float *RESTRICT table, const int *RESTRICT positions, int tokens, int columns, int size,          \
+	    int x_stride, int table_stride, int inverse) {                                                                \
+		rotate_rows(x, table, positions, tokens, columns, size, x_stride, table_stride, inverse);                     \
 	}
 
 ENTRIES(float, f32)

@@ -146,7 +146,7 @@ func rmsNorm(c *driver.Context, major, minor int, try func(error) bool) (out []b
 		return nil
 	}
 	args := new(driver.Args).Ptr(y).Ptr(stats).Ptr(0).Ptr(x).Ptr(0).Ptr(weight).Ptr(0).
-		Int32(2).Int32(1).Int32(2).Int32(2).Int32(2).Int32(2).Float32(0).Int32(0)
+		Int32(1).Int32(2).Int32(1).Int32(2).Int32(2).Int32(2).Int32(2).Float32(0).Int32(0)
 	if !try(c.Launch(f, driver.Geometry{Grid: [3]int{1}, Block: [3]int{32}, SharedBytes: 8}, args, s)) {
 		return nil
 	}
