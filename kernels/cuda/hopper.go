@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"fmt"
+
 	"retort/kernels"
 	"retort/kernels/cuda/driver"
 )
@@ -82,4 +84,33 @@ func hopperTile(l layout, m, n, parts, multiprocessors int) tile {
 		return hopperLarge
 	}
 	return hopperSmall
+}
+
+// Geometry of src/attention_sm90.cu.
+const (
+	hopperQueryRows        = 128
+	hopperKeyRows          = 128
+	hopperStages           = 2
+	hopperAttentionThreads = 384
+	hopperBarrierBytes     = 8 * (4*hopperStages + 2)
+)
+
+// attentionOnHopper tells whether attention is computed by src/attention_sm90.cu. As with
+// products that may show in the last bits, so it depends on no number of tokens, except
+// that none need no kernel.
+func (b *Backend) attentionOnHopper(o, q, k, v kernels.Tensor, h kernels.Heads) bool {
+	return b.hopper() && (h.Size == 64 || h.Size == 128) && q.Rows > 0 && b.chunked(o, q, k, v)
+}
+
+// hopperAttention is Attention by that kernel.
+func (b *Backend) hopperAttention(o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
+	rowBytes := h.Size * q.DType.Size()
+	g := tileGrid(docs, hopperQueryRows, h.Query, (hopperQueryRows+2*hopperStages*hopperKeyRows)*rowBytes+hopperBarrierBytes)
+	g.Block[0] = hopperAttentionThreads
+	args := b.args.Reset()
+	for _, t := range []kernels.Tensor{q, k, v} {
+		args.TensorMap(b.tensorMap(b.matrix(t), boxRows))
+	}
+	b.launch(kernel{file: "attention_sm90", name: fmt.Sprint("attention_", h.Size)}, g, args.Ptr(b.pointer(o)).Ptr(b.pointer(lse)).
+		Ptr(b.pointer(docs.Device)).Int32(len(docs.Starts)-1).Int32(h.Query/h.KV).Int32(o.Stride).Float32(h.Scale))
 }

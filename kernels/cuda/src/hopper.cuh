@@ -4,8 +4,8 @@
 // One warp, the producer, does nothing but start copies; groups of four warps, the consumers,
 // multiply what lies in shared memory. Between them stands a ring of stages, each with two
 // barriers: full, which counts the bytes of its copies, and empty, at which every warp of
-// the consumers arrives when it has read the stage. The producer being a single warp, the
-// consumers have registers enough without setmaxnreg, which wants a whole group to give some up.
+// the consumers arrives when it has read the stage. Where the consumers need more than 168
+// registers, three idle warps make the producer a group, which gives up registers to them.
 //
 // Every tile is made of boxes of 64 elements, 128 bytes, by 64 lines (few_lines in one case):
 // the hardware turns the 16-byte pieces of a line by the line's number modulo 8 as it
@@ -59,6 +59,17 @@ __device__ inline void copy_box(unsigned to, const TensorMap &map, int element, 
 	asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];\n" ::
 	                 "r"(to), "l"(&map), "r"(element), "r"(line), "r"(barrier)
 	             : "memory");
+}
+
+// writes_done lets copies and multiplications that come after the next arrival at a barrier
+// see what this thread has written to shared memory.
+__device__ inline void writes_done() { asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory"); }
+
+// set_registers changes the number of registers of a thread; all warps of a group call it. The
+// group waits until others have given up as many as it takes.
+template <int COUNT, bool MORE> __device__ inline void set_registers() {
+	if (MORE) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;\n" ::"n"(COUNT));
+	else asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;\n" ::"n"(COUNT));
 }
 
 // sync_threads waits for `threads` threads of the block at one of its named barriers.
@@ -118,6 +129,19 @@ template <int N> __device__ inline void settle(float (&d)[N][4]) {
 		             : "l"(a), "l"(b), "r"(add), "n"(!LEFT_ALONG_K), "n"(!RIGHT_ALONG_K)                      \
 		             : "memory");                                                                             \
 	}
+
+// PRODUCT_OF_REGISTERS defines the same for a left operand in registers, as mma.sync takes it, and a
+// right one whose lines run across k; the numbers are those of the operands behind the sums.
+#define PRODUCT_OF_REGISTERS(N, COUNT, A0, A1, A2, A3, B)                                                             \
+	__device__ inline void multiply(float (&d)[N / 8][4], const unsigned (&a)[4], unsigned long long b) {              \
+		asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"                                                   \
+		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, {%" #A0 ", %" #A1 \
+		             ", %" #A2 ", %" #A3 "}, %" #B ", add, 1, 1, 1;\n}\n"                                            \
+		             : IN_##COUNT(0)                                                                                  \
+		             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)                                              \
+		             : "memory");                                                                                     \
+	}
+
 #define LEFT_18 "19"
 #define RIGHT_18 "20"
 #define LEFT_34 "35"
@@ -130,3 +154,5 @@ PRODUCT(32, 16, 16, 17, 18)
 PRODUCT(64, 32, 32, 33, 34)
 PRODUCT(128, 64, 64, 65, 66)
 PRODUCT(256, 128, 128, 129, 130)
+PRODUCT_OF_REGISTERS(64, 32, 32, 33, 34, 35, 36)
+PRODUCT_OF_REGISTERS(128, 64, 64, 65, 66, 67, 68)
