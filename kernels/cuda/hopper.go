@@ -1,8 +1,6 @@
 package cuda
 
 import (
-	"fmt"
-
 	"retort/kernels"
 	"retort/kernels/cuda/driver"
 )
@@ -95,11 +93,17 @@ const (
 	hopperBarrierBytes     = 8 * (4*hopperStages + 2)
 )
 
+// hopperForward is its kernels by head size.
+var hopperForward = map[int]kernel{
+	64: {file: "attention_sm90", name: "attention_64"}, 128: {file: "attention_sm90", name: "attention_128"},
+}
+
 // attentionOnHopper tells whether attention is computed by src/attention_sm90.cu. As with
 // products that may show in the last bits, so it depends on no number of tokens, except
 // that none need no kernel.
 func (b *Backend) attentionOnHopper(o, q, k, v kernels.Tensor, h kernels.Heads) bool {
-	return b.hopper() && (h.Size == 64 || h.Size == 128) && q.Rows > 0 && b.chunked(o, q, k, v)
+	_, ok := hopperForward[h.Size]
+	return ok && b.hopper() && q.Rows > 0 && b.chunked(o, q, k, v)
 }
 
 // hopperAttention is Attention by that kernel.
@@ -111,6 +115,6 @@ func (b *Backend) hopperAttention(o, lse, q, k, v kernels.Tensor, docs kernels.D
 	for _, t := range []kernels.Tensor{q, k, v} {
 		args.TensorMap(b.tensorMap(b.matrix(t), boxRows))
 	}
-	b.launch(kernel{file: "attention_sm90", name: fmt.Sprint("attention_", h.Size)}, g, args.Ptr(b.pointer(o)).Ptr(b.pointer(lse)).
+	b.launch(hopperForward[h.Size], g, args.Ptr(b.pointer(o)).Ptr(b.pointer(lse)).
 		Ptr(b.pointer(docs.Device)).Int32(len(docs.Starts)-1).Int32(h.Query/h.KV).Int32(o.Stride).Float32(h.Scale))
 }

@@ -36,12 +36,12 @@ __device__ inline void arrive_expecting(unsigned barrier, int bytes) {
 	asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(barrier), "r"(bytes) : "memory");
 }
 __device__ inline void await(unsigned barrier, int parity) {
-	asm volatile("{\n"
+	asm volatile("\t{\n"
 	             ".reg .pred ended;\n"
 	             "again:\n"
 	             "mbarrier.try_wait.parity.shared::cta.b64 ended, [%0], %1;\n"
 	             "@!ended bra again;\n"
-	             "}\n" ::"r"(barrier), "r"(parity)
+	             "\t}\n" ::"r"(barrier), "r"(parity)
 	             : "memory");
 }
 
@@ -124,7 +124,7 @@ template <int N> __device__ inline void settle(float (&d)[N][4]) {
 	__device__ inline void multiply(float (&d)[N / 8][4], unsigned long long a, unsigned long long b, int add) { \
 		asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" #P ", 0;\n"                                     \
 		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, %" #A ", %" #B \
-		             ", add, 1, 1, %" LEFT_##P ", %" RIGHT_##P ";\n}\n"                                       \
+		             ", add, 1, 1, %" LEFT_##P ", %" RIGHT_##P ";\n\t}\n"                                       \
 		             : IN_##COUNT(0)                                                                          \
 		             : "l"(a), "l"(b), "r"(add), "n"(!LEFT_ALONG_K), "n"(!RIGHT_ALONG_K)                      \
 		             : "memory");                                                                             \
@@ -136,7 +136,7 @@ template <int N> __device__ inline void settle(float (&d)[N][4]) {
 	__device__ inline void multiply(float (&d)[N / 8][4], const unsigned (&a)[4], unsigned long long b) {              \
 		asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"                                                   \
 		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, {%" #A0 ", %" #A1 \
-		             ", %" #A2 ", %" #A3 "}, %" #B ", add, 1, 1, 1;\n}\n"                                            \
+		             ", %" #A2 ", %" #A3 "}, %" #B ", add, 1, 1, 1;\n\t}\n"                                            \
 		             : IN_##COUNT(0)                                                                                  \
 		             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)                                              \
 		             : "memory");                                                                                     \
