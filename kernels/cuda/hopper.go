@@ -70,13 +70,18 @@ func (b *Backend) onHopper(left, right matrix, k int) bool {
 	return b.hopper() && k > 0 && left.aligned() && right.aligned()
 }
 
+// wideDepth is from which k on a part the widest tile is taken: it has its multiprocessor for
+// itself, so that nothing hides how it begins and ends, about 2 µs, as long as it takes for 300
+// of k. (An estimate from the H100's data sheet; to be measured.)
+const wideDepth = 2048
+
 // hopperTile chooses the tile for a result of (m, n) in `parts` parts. The choice does not
-// show in the result's bits.
-func hopperTile(l layout, m, n, parts, multiprocessors int) tile {
+// show in the result's bits: all tiles add up k in the same steps.
+func hopperTile(l layout, m, n, k, parts, multiprocessors int) tile {
 	switch {
 	case l == rowsByRows && m <= hopperFew.rows:
 		return hopperFew
-	case hopperWide.blocks(m, n)*parts >= multiprocessors:
+	case k/parts >= wideDepth && hopperWide.blocks(m, n)*parts >= multiprocessors:
 		return hopperWide
 	case 2*hopperLarge.blocks(m, n)*parts >= multiprocessors:
 		return hopperLarge

@@ -144,7 +144,7 @@ func (b *Backend) product(l layout, out, left, right matrix, e epilogue) {
 	}
 	t := tileOf(l, b.activation, left.aligned() && right.aligned(), m, n, parts, b.device.Multiprocessors)
 	if b.onHopper(left, right, k) {
-		t = hopperTile(l, m, n, parts, b.device.Multiprocessors)
+		t = hopperTile(l, m, n, k, parts, b.device.Multiprocessors)
 	}
 	b.productBy(t, parts, l, out, left, right, e)
 }

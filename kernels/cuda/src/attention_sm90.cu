@@ -17,7 +17,8 @@
 #include "hopper.cuh"
 
 const int groups = 2, query_rows = 64 * groups, key_rows = 128, stages = 2;
-const int producer_registers = 32, consumer_registers = 240; // 32 + 2·240 of each four lanes' 512
+const int producer_registers = 40, consumer_registers = 232;
+static_assert(producer_registers + groups * consumer_registers <= block_registers, "the last group would wait for ever");
 const int ends_barrier = 4 * stages, query_barrier = ends_barrier + 1, barrier_count = query_barrier + 1;
 
 // Tiles of a head in shared memory: for each 64 elements of it, all rows' 128 bytes.
@@ -219,7 +220,7 @@ __device__ inline void forward(const TensorMap &q, const TensorMap &k, const Ten
 	consume<D>(sums, s, shared + own * L::query_bytes, first, end, factor, shared, b);
 	first += threadIdx.x % group_threads / 32 * 16; // the warp's
 	finish(inverse, s, 0, factor, lse, t, first);
-	sync_threads(1 + own, group_threads); // the queries become room for the results
+	sync_group(own); // the queries become room for the results
 	bf16 *part = (bf16 *)(memory + own * L::query_bytes) + threadIdx.x % group_threads / 32 * 16 * D;
 	store_rows<D>(row(o, t.start, o_stride) + blockIdx.y * D, sums[0], inverse[0], inverse[1], part, first, t.length, o_stride, 1);
 }

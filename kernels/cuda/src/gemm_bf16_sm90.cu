@@ -88,19 +88,18 @@ __device__ inline void consume(float (&sums)[S::columns / 8][4], int group, cons
 // of rows.
 template <class S>
 __device__ inline void store_sums(const float (&sums)[S::columns / 8][4], int group, const Product &p, const Tile &t, float *ring) {
-	const int all = 1, own = 2; // named barriers
 	const int row_step = group_threads * 4 / S::columns;
 	Epilogue<bf16, S::left_along_k && S::right_along_k> epilogue(p);
 	float *part = ring + group * 64 * S::columns;
 	int thread = threadIdx.x % group_threads, warp = thread / 32, lane = thread % 32;
-	sync_threads(all, S::groups * group_threads); // nobody reads stages any more
+	sync_groups<first_free_barrier, S::groups>(); // nobody reads stages any more
 #pragma unroll
 	for (int j = 0; j < S::columns / 8; j++)
 #pragma unroll
 		for (int half = 0; half < 2; half++)
 			*(float2 *)(part + turned(warp * 16 + half * 8 + lane / 4, j * 8 + lane % 4 * 2, S::columns)) =
 			    make_float2(sums[j][2 * half], sums[j][2 * half + 1]);
-	sync_threads(own + group, group_threads);
+	sync_group(group);
 	int first = thread * 4 / S::columns, column = thread * 4 % S::columns;
 	epilogue.begin(t.first_row + group * 64 + first, t.first_column + column);
 #pragma unroll 2

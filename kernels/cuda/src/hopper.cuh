@@ -65,17 +65,26 @@ __device__ inline void copy_box(unsigned to, const TensorMap &map, int element, 
 // see what this thread has written to shared memory.
 __device__ inline void writes_done() { asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory"); }
 
-// set_registers changes the number of registers of a thread; all warps of a group call it. The
-// group waits until others have given up as many as it takes.
+// set_registers changes the number of registers of a thread; all warps of a group call it. It
+// waits until others have given up as many as it takes: those of three groups that began with
+// 168 each, the most that 384 threads may have, add up to block_registers.
+const int block_registers = 3 * 168;
 template <int COUNT, bool MORE> __device__ inline void set_registers() {
 	if (MORE) asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;\n" ::"n"(COUNT));
 	else asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;\n" ::"n"(COUNT));
 }
 
-// sync_threads waits for `threads` threads of the block at one of its named barriers.
-__device__ inline void sync_threads(int name, int threads) {
-	asm volatile("bar.sync %0, %1;\n" ::"r"(name), "r"(threads) : "memory");
+// sync_groups waits for COUNT groups at one of the block's named barriers.
+template <int NAME, int COUNT> __device__ inline void sync_groups() {
+	asm volatile("bar.sync %0, %1;\n" ::"n"(NAME), "n"(COUNT * group_threads) : "memory");
 }
+
+// sync_group waits for the other threads of the group. Two groups may do so.
+__device__ inline void sync_group(int group) {
+	if (group == 0) sync_groups<1, 1>();
+	else sync_groups<2, 1>();
+}
+const int first_free_barrier = 3;
 
 // descriptor tells a multiplication where an operand begins: 128-byte swizzle, eight lines
 // to the next eight 1024 bytes on, and, where lines run along k, `leading` bytes from 64 rows
