@@ -3,10 +3,11 @@
 // wgmma (see hopper.cuh).
 //
 // A block owns 128 queries of one head, each of its two groups of consumers 64 of them; the
-// producer brings tiles of 128 keys and values. While the tensor cores make a tile's scores
-// and add up the values of the tile before, the softmax of nobody waits: a group begins
-// both products, weighs the new scores as soon as they are there, and only then needs the sums.
-// Weights stay in registers, where they are an operand as they lie.
+// producer brings tiles of 128 keys and values. A group begins two products at once, the scores of
+// a tile and the sum of values of the tile before, weighs the new scores as soon as they are
+// there, and only then needs the sums. The groups take turns at beginning products, so
+// that the tensor cores work for one while the other weighs. Weights stay in registers, where
+// they are an operand as they lie.
 //
 // A row meets its keys in ascending order in tiles that start at the document's first token, and
 // is multiplied alike wherever its tile lies in the batch: its bits depend on its own document
@@ -126,6 +127,17 @@ template <int D> __device__ inline void begin_values(float (&sums)[D / 8][4], co
 	products_commit();
 }
 
+// take_turn waits until the other group has begun its products, and pass_turn says that this one
+// has. The first group has the first turn: the second passes it one beforehand.
+__device__ inline void take_turn(int own) {
+	if (own == 0) sync_groups<first_free_barrier, groups>();
+	else sync_groups<first_free_barrier + 1, groups>();
+}
+__device__ inline void pass_turn(int own) {
+	if (own == 0) notify_groups<first_free_barrier + 1, groups>();
+	else notify_groups<first_free_barrier, groups>();
+}
+
 __device__ inline void give_back(unsigned barrier) {
 	if (threadIdx.x % 32 == 0) arrive(barrier);
 }
@@ -136,18 +148,23 @@ __device__ inline void as_weights(Fragment (&weights)[key_rows / 16], const floa
 	for (int n = 0; n < key_rows / 16; n++) as_fragment(weights[n], scores[2 * n], scores[2 * n + 1]);
 }
 
-// consume computes sums and softmax of the group's 64 rows from the keys before `end`.
+// consume computes sums and softmax of group own's 64 rows, the first being row `first`, from
+// the keys before `end`.
 template <int D>
-__device__ inline void consume(float (&sums)[1][D / 8][4], Softmax<1> &s, unsigned queries, int first, int end, float factor,
+__device__ inline void consume(float (&sums)[1][D / 8][4], Softmax<1> &s, int own, int first, int end, float factor,
                                unsigned shared, const Barriers &b) {
 	typedef Layout<D> L;
+	const unsigned queries = shared + own * L::query_bytes;
 	float scores[1][key_rows / 8][4] = {}, down[1][2];
 	Fragment weights[key_rows / 16];
 	Ring<stages> keys, values;
 	await(b.queries(), 0);
 	await(b.full_keys(0), 0);
 	settle(scores[0]);
+	if (own == 1) pass_turn(own);
+	take_turn(own);
 	begin_scores<D>(scores[0], queries, shared + L::keys);
+	pass_turn(own);
 	products_wait<0>();
 	settle(scores[0]);
 	give_back(b.empty_keys(0));
@@ -159,9 +176,11 @@ __device__ inline void consume(float (&sums)[1][D / 8][4], Softmax<1> &s, unsign
 #pragma unroll 1
 	for (int from = key_rows; from < end; from += key_rows) {
 		await(b.full_keys(keys.stage), keys.parity);
+		take_turn(own);
 		begin_scores<D>(scores[0], queries, shared + L::keys + keys.stage * L::tile_bytes);
 		await(b.full_values(values.stage), values.parity); // those of the tile before
 		begin_values<D>(sums[0], weights, shared + L::values + values.stage * L::tile_bytes);
+		pass_turn(own);
 		products_wait<1>();
 		settle(scores[0]);
 		give_back(b.empty_keys(keys.stage));
@@ -175,6 +194,7 @@ __device__ inline void consume(float (&sums)[1][D / 8][4], Softmax<1> &s, unsign
 		scale_down<D, 1>(sums, down);
 		as_weights(weights, scores[0]);
 	}
+	if (own == 0) take_turn(own); // what the second group passed last
 	await(b.full_values(values.stage), values.parity);
 	settle(sums[0]);
 	begin_values<D>(sums[0], weights, shared + L::values + values.stage * L::tile_bytes);
@@ -217,7 +237,7 @@ __device__ inline void forward(const TensorMap &q, const TensorMap &k, const Ten
 	int first = t.first + 64 * own;
 	float sums[1][D / 8][4] = {}, inverse[2];
 	Softmax<1> s = {{{-infinity(), -infinity()}}};
-	consume<D>(sums, s, shared + own * L::query_bytes, first, end, factor, shared, b);
+	consume<D>(sums, s, own, first, end, factor, shared, b);
 	first += threadIdx.x % group_threads / 32 * 16; // the warp's
 	finish(inverse, s, 0, factor, lse, t, first);
 	sync_group(own); // the queries become room for the results

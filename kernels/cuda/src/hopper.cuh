@@ -79,6 +79,11 @@ template <int NAME, int COUNT> __device__ inline void sync_groups() {
 	asm volatile("bar.sync %0, %1;\n" ::"n"(NAME), "n"(COUNT * group_threads) : "memory");
 }
 
+// notify_groups counts as waiting there and goes on.
+template <int NAME, int COUNT> __device__ inline void notify_groups() {
+	asm volatile("bar.arrive %0, %1;\n" ::"n"(NAME), "n"(COUNT * group_threads) : "memory");
+}
+
 // sync_group waits for the other threads of the group. Two groups may do so.
 __device__ inline void sync_group(int group) {
 	if (group == 0) sync_groups<1, 1>();
