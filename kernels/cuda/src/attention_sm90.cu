@@ -57,8 +57,8 @@ template <int D> __device__ inline void clear_rows(unsigned tile, int first) {
 	for (int part = 0; part < D; part += box_elements)
 #pragma unroll 1
 		for (int at = first * line_bytes + threadIdx.x % 32 * 16; at < key_rows * line_bytes; at += 32 * 16)
-			asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};\n" ::"r"(tile + part / box_elements * key_rows * line_bytes + at), "r"(0)
-			             : "memory");
+			asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};\n" ::
+			                 "r"(tile + part / box_elements * key_rows * line_bytes + at), "r"(0) : "memory");
 }
 
 // produce brings the queries, and all keys and values that they see.
@@ -119,7 +119,8 @@ template <int D> __device__ inline void begin_scores(float (&scores)[key_rows / 
 }
 
 // begin_values begins sums += weights · values.
-template <int D> __device__ inline void begin_values(float (&sums)[D / 8][4], const Fragment (&weights)[key_rows / 16], unsigned values) {
+template <int D>
+__device__ inline void begin_values(float (&sums)[D / 8][4], const Fragment (&weights)[key_rows / 16], unsigned values) {
 	products_begin();
 #pragma unroll
 	for (int s = 0; s < key_rows / 16; s++)
@@ -207,8 +208,8 @@ __device__ inline void consume(float (&sums)[1][D / 8][4], Softmax<1> &s, int ow
 //   q (T, heads·D), k and v (T, heads/group·D) by their tensor maps
 // Launch: (tiles of 128 tokens of all documents, heads) × 384; Layout<D>::shared_bytes
 template <int D>
-__device__ inline void forward(const TensorMap &q, const TensorMap &k, const TensorMap &v, bf16 *RESTRICT o, float *RESTRICT lse,
-                               const int *RESTRICT starts, int documents, int group, int o_stride, float scale) {
+__device__ inline void forward(const TensorMap &q, const TensorMap &k, const TensorMap &v, bf16 *RESTRICT o,
+                               float *RESTRICT lse, const int *RESTRICT starts, int documents, int group, int o_stride, float scale) {
 	extern __shared__ __align__(1024) unsigned char memory[];
 	typedef Layout<D> L;
 	const unsigned shared = shared_address(memory);

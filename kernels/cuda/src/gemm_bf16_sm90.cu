@@ -46,7 +46,8 @@ struct Tile {
 
 // produce keeps the ring filled. One thread runs it.
 template <class S>
-__device__ inline void produce(const TensorMap &left, const TensorMap &right, const Tile &t, unsigned ring, unsigned full, unsigned empty) {
+__device__ inline void produce(const TensorMap &left, const TensorMap &right, const Tile &t, unsigned ring,
+                               unsigned full, unsigned empty) {
 	Ring<S::stages> at;
 #pragma unroll 1
 	for (int k = t.k_first; k < t.k_last; k += S::depth, at.next()) {
@@ -61,10 +62,12 @@ __device__ inline void produce(const TensorMap &left, const TensorMap &right, co
 // consume sums up the rows of group `group`. A stage is given back when the next one's
 // products have been begun, so that the tensor cores never wait for the loop.
 template <class S>
-__device__ inline void consume(float (&sums)[S::columns / 8][4], int group, const Tile &t, unsigned ring, unsigned full, unsigned empty) {
+__device__ inline void consume(float (&sums)[S::columns / 8][4], int group, const Tile &t, unsigned ring,
+                               unsigned full, unsigned empty) {
 	Ring<S::stages> at;
 	unsigned before = 0; // the empty barrier of the stage before
-	const unsigned long long left = descriptor(ring + group * box_bytes, box_bytes), right = descriptor(ring + S::Left::bytes, box_bytes);
+	const unsigned long long left = descriptor(ring + group * box_bytes, box_bytes);
+	const unsigned long long right = descriptor(ring + S::Left::bytes, box_bytes);
 	settle(sums);
 #pragma unroll 1
 	for (int k = t.k_first; k < t.k_last; k += S::depth, at.next()) {
@@ -87,7 +90,8 @@ __device__ inline void consume(float (&sums)[S::columns / 8][4], int group, cons
 // store_sums passes the group's sums through the ring, so that a warp stores whole stretches
 // of rows.
 template <class S>
-__device__ inline void store_sums(const float (&sums)[S::columns / 8][4], int group, const Product &p, const Tile &t, float *ring) {
+__device__ inline void store_sums(const float (&sums)[S::columns / 8][4], int group, const Product &p, const Tile &t,
+                                  float *ring) {
 	const int row_step = group_threads * 4 / S::columns;
 	Epilogue<bf16, S::left_along_k && S::right_along_k> epilogue(p);
 	float *part = ring + group * 64 * S::columns;

@@ -7,9 +7,9 @@
 // the consumers arrives when it has read the stage. Where the consumers need more than 168
 // registers, three idle warps make the producer a group, which gives up registers to them.
 //
-// Every tile is made of boxes of 64 elements, 128 bytes, by 64 lines (few_lines in one case):
-// the hardware turns the 16-byte pieces of a line by the line's number modulo 8 as it
-// copies, and turns them back as it multiplies (the swizzle of 128 bytes).
+// Every tile is made of boxes of 64 elements, 128 bytes, by 64 lines (once by 32): the hardware
+// turns the 16-byte pieces of a line by the line's number modulo 8 as it copies, and turns them
+// back as it multiplies (the swizzle of 128 bytes).
 #pragma once
 #include "tensor.cuh"
 
@@ -91,9 +91,9 @@ __device__ inline void sync_group(int group) {
 }
 const int first_free_barrier = 3;
 
-// descriptor tells a multiplication where an operand begins: 128-byte swizzle, eight lines
-// to the next eight 1024 bytes on, and, where lines run along k, `leading` bytes from 64 rows
-// or columns to the next 64.
+// descriptor tells a multiplication where an operand begins: 128-byte swizzle, from eight lines
+// to the next eight 1024 bytes, and, where lines run across k, `leading` bytes from 64 rows or
+// columns to the next 64.
 __device__ inline unsigned long long descriptor(unsigned at, int leading) {
 	return (unsigned long long)(at >> 4) | (unsigned long long)(leading >> 4) << 16 | 64ull << 32 | 1ull << 62;
 }
@@ -131,42 +131,33 @@ template <int N> __device__ inline void settle(float (&d)[N][4]) {
 #define IN_64(i) IN_32(i), IN_32(i + 8)
 #define IN_128(i) IN_64(i), IN_64(i + 16)
 
-// PRODUCT defines multiply for N columns, which are COUNT = N / 2 sums of a thread; A, B and P
-// are the numbers of the operands behind them. P false: the sums begin anew.
-#define PRODUCT(N, COUNT, A, B, P)                                                                            \
-	template <bool LEFT_ALONG_K, bool RIGHT_ALONG_K>                                                          \
+// PRODUCT defines multiply for N columns, which are COUNT = N / 2 sums of a thread; the other
+// numbers are those of the operands behind the sums. Without add the sums begin anew.
+#define PRODUCT(N, COUNT, A, B, ADD, LEFT, RIGHT)                                                                \
+	template <bool LEFT_ALONG_K, bool RIGHT_ALONG_K>                                                             \
 	__device__ inline void multiply(float (&d)[N / 8][4], unsigned long long a, unsigned long long b, int add) { \
-		asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" #P ", 0;\n"                                     \
-		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, %" #A ", %" #B \
-		             ", add, 1, 1, %" LEFT_##P ", %" RIGHT_##P ";\n\t}\n"                                       \
-		             : IN_##COUNT(0)                                                                          \
-		             : "l"(a), "l"(b), "r"(add), "n"(!LEFT_ALONG_K), "n"(!RIGHT_ALONG_K)                      \
-		             : "memory");                                                                             \
+		asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" #ADD ", 0;\n"                                      \
+		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, "             \
+		             "%" #A ", %" #B ", add, 1, 1, %" #LEFT ", %" #RIGHT ";\n\t}\n"                              \
+		             : IN_##COUNT(0)                                                                             \
+		             : "l"(a), "l"(b), "r"(add), "n"(!LEFT_ALONG_K), "n"(!RIGHT_ALONG_K)                         \
+		             : "memory");                                                                                \
 	}
+PRODUCT(32, 16, 16, 17, 18, 19, 20)
+PRODUCT(64, 32, 32, 33, 34, 35, 36)
+PRODUCT(128, 64, 64, 65, 66, 67, 68)
+PRODUCT(256, 128, 128, 129, 130, 131, 132)
 
-// PRODUCT_OF_REGISTERS defines the same for a left operand in registers, as mma.sync takes it, and a
-// right one whose lines run across k; the numbers are those of the operands behind the sums.
-#define PRODUCT_OF_REGISTERS(N, COUNT, A0, A1, A2, A3, B)                                                             \
-	__device__ inline void multiply(float (&d)[N / 8][4], const unsigned (&a)[4], unsigned long long b) {              \
-		asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"                                                   \
-		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, {%" #A0 ", %" #A1 \
-		             ", %" #A2 ", %" #A3 "}, %" #B ", add, 1, 1, 1;\n\t}\n"                                            \
-		             : IN_##COUNT(0)                                                                                  \
-		             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)                                              \
-		             : "memory");                                                                                     \
+// PRODUCT_OF_REGISTERS defines multiply for a left operand in registers, as mma.sync takes it, and
+// a right one whose lines run across k. It always adds.
+#define PRODUCT_OF_REGISTERS(N, COUNT, A0, A1, A2, A3, B)                                                 \
+	__device__ inline void multiply(float (&d)[N / 8][4], const unsigned (&a)[4], unsigned long long b) { \
+		asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"                                       \
+		             "wgmma.mma_async.sync.aligned.m64n" #N "k16.f32.bf16.bf16 {" SUMS_##COUNT "}, "      \
+		             "{%" #A0 ", %" #A1 ", %" #A2 ", %" #A3 "}, %" #B ", add, 1, 1, 1;\n\t}\n"            \
+		             : IN_##COUNT(0)                                                                      \
+		             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b)                                 \
+		             : "memory");                                                                         \
 	}
-
-#define LEFT_18 "19"
-#define RIGHT_18 "20"
-#define LEFT_34 "35"
-#define RIGHT_34 "36"
-#define LEFT_66 "67"
-#define RIGHT_66 "68"
-#define LEFT_130 "131"
-#define RIGHT_130 "132"
-PRODUCT(32, 16, 16, 17, 18)
-PRODUCT(64, 32, 32, 33, 34)
-PRODUCT(128, 64, 64, 65, 66)
-PRODUCT(256, 128, 128, 129, 130)
 PRODUCT_OF_REGISTERS(64, 32, 32, 33, 34, 35, 36)
 PRODUCT_OF_REGISTERS(128, 64, 64, 65, 66, 67, 68)
