@@ -2,7 +2,7 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: demo test build build-cpu build-cuda check-cuda kernels ptxas bench lint race soak
+.PHONY: demo test build build-cpu build-cuda check-cuda kernels ptxas nvcc bench bench-gpu lint race soak
 
 demo: ## the main job in two minutes: two arms of a small student, and a table
 	$(GO) run ./cmd/retort demo
@@ -25,7 +25,7 @@ build-cuda: ## bin/retort with CUDA in it; it also runs on machines without a dr
 
 check-cuda: ## vet and test of what the build tag cuda adds
 	bash kernels/cuda/headers.sh --fetch
-	$(CUDA_ENV) $(GO) vet -tags cuda ./kernels/cuda/... ./engine ./cmd/...
+	$(CUDA_ENV) $(GO) vet -tags cuda ./kernels/cuda/... ./bench/gpu ./engine ./cmd/...
 	$(CUDA_ENV) $(GO) test -tags cuda,cudadebug ./kernels/cuda/...
 
 kernels: ## the PTX of kernels/cuda/src and of bench/ladder, by NVIDIA's compiler from PyPI
@@ -34,6 +34,12 @@ kernels: ## the PTX of kernels/cuda/src and of bench/ladder, by NVIDIA's compile
 
 ptxas: ## docs/kernels-ptxas.md: registers, shared memory and spills on every card
 	GO="$(GO)" bash kernels/cuda/compile/ptxas.sh
+
+nvcc: ## NVIDIA's nvcc from PyPI compiles the same sources, unchanged
+	bash kernels/cuda/compile/nvcc.sh
+
+bench-gpu: ## this machine's card: conformance, sanitizers, kernels beside PyTorch
+	GO="$(GO)" bash bench/gpu/run.sh $(OUT)
 
 bench: ## benchmarks, side by side with peers where PYTHON has them
 	PYTHON="$(PYTHON)" bash bench/run.sh

@@ -19,12 +19,19 @@ import (
 	"retort/kernels/cuda/driver/faulty"
 )
 
-// onEmu is the CUDA backend on the PTX machine.
+// onEmu is the CUDA backend on the PTX machine, which is too slow for the race detector.
 func onEmu(t testing.TB, activation kernels.DType) kernels.Backend {
+	skipInShort(t)
 	k, err := cuda.New(emu.New(emu.Options{}), 0, cuda.Options{Activation: activation})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, k.Close()) })
 	return k
+}
+
+func skipInShort(t testing.TB) {
+	if testing.Short() {
+		t.Skip("runs on the PTX machine: not with -short")
+	}
 }
 
 // deviceOptions are few steps, each of two micro-batches.
@@ -125,6 +132,7 @@ func TestBF16ResumesInTheSameBits(t *testing.T) {
 // the last checkpoint ends in the bits of the straight run. RETORT_FAULTS is how many calls
 // are tried for each fault; "all" tries every one.
 func TestDeviceFaultsDuringTraining(t *testing.T) {
+	skipInShort(t)
 	healthy := faulty.New(emu.New(emu.Options{}), 0, faulty.ECC)
 	straight, err := trainOver(t, healthy, t.TempDir())
 	require.NoError(t, err)

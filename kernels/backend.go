@@ -211,6 +211,9 @@ type Layers interface {
 
 // Losses is the language-model head and its loss.
 type Losses interface {
+	// HeadRows is how many rows of logits HeadCrossEntropy wants room for in its chunk, to
+	// run at full speed; fewer are allowed.
+	HeadRows(vocabulary int) int
 	// GatherRows is dst[i] = src[rows[i]].
 	//   dst (N, d)   src (T, d)   rows (1, N) int32
 	GatherRows(dst, src, rows Tensor)

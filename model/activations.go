@@ -128,7 +128,7 @@ func (p *planner) shared(c Config, o PassOptions) shared {
 	s := shared{
 		delta: p.activation(t, d), act: p.activation(t, c.FFN),
 		final: p.activation(t, d), hidden: p.activation(t, d), statsF: p.float(t, 2),
-		rows: p.activation(n, d), logits: p.float(headChunk(c.Vocab, n), c.Vocab), logprobs: p.float(1, n*max(1, o.Batches)),
+		rows: p.activation(n, d), logits: p.float(max(1, min(n, p.k.HeadRows(c.Vocab))), c.Vocab), logprobs: p.float(1, n*max(1, o.Batches)),
 	}
 	if o.Training {
 		s.dx, s.dh = p.activation(t, d), p.activation(t, d)
@@ -160,14 +160,6 @@ func (c Config) upCols() int {
 		return 2 * c.FFN
 	}
 	return c.FFN
-}
-
-// headChunkLogits is about how many logits exist at once in the loss: 64 MiB of them.
-const headChunkLogits = 16 << 20
-
-// headChunk is how many rows of logits the loss computes at a time.
-func headChunk(vocab, rows int) int {
-	return max(1, min(rows, headChunkLogits/vocab))
 }
 
 // top is the first t rows of a planned buffer.

@@ -105,13 +105,19 @@ func TestLogitsAndGradientsEqualPyTorch(t *testing.T) {
 	}
 }
 
-// requireLogits compares the logits of every token of the batch's documents.
-func requireLogits(t *testing.T, s *Student, p *Pass, b *Batch, want *safetensors.File) {
+// everyRow is the batch with all its tokens as rows, for their logits.
+func everyRow(b *Batch) *Batch {
 	all := &Batch{IDs: b.IDs, Positions: b.Positions, Starts: b.Starts}
 	for i := range b.IDs {
 		all.Rows = append(all.Rows, int32(i))
 		all.Targets, all.Weights = append(all.Targets, 0), append(all.Weights, 0)
 	}
+	return all
+}
+
+// requireLogits compares the logits of every token of the batch's documents.
+func requireLogits(t *testing.T, s *Student, p *Pass, b *Batch, want *safetensors.File) {
+	all := everyRow(b)
 	logits, err := s.k.Alloc(kernels.Float32, kernels.Scratch, len(all.IDs), s.Vocab)
 	require.NoError(t, err)
 	p.Forward(all)

@@ -6,7 +6,8 @@
 //
 // The product is y (T, out) = x (T, d) · wᵀ in bf16, of GPT-2's size. All blocks of a step
 // do the same, so that one tile of 128×128 is executed and counted as many times as there
-// are. Command ladder needs no card; the figures of one belong beside its predictions.
+// are. rowwise.go does the same for operations that move memory (rowwise.cu). Command ladder
+// needs no card; the figures of one belong beside its predictions.
 package main
 
 import (
@@ -29,17 +30,25 @@ import (
 var ladderPTX string
 
 func main() {
-	output := flag.String("output", "", "folder for ladder-gemm.md; none when empty")
+	output := flag.String("output", "", "folder for ladder-gemm.md and ladder.md; none when empty")
 	flag.Parse()
-	text, err := report(gpt2)
-	if err == nil && *output != "" {
-		err = os.WriteFile(filepath.Join(*output, "ladder-gemm.md"), []byte(text), 0o644)
+	for _, ladder := range []struct {
+		file   string
+		report func() (string, error)
+	}{
+		{"ladder-gemm.md", func() (string, error) { return report(gpt2) }},
+		{"ladder.md", reportRowwise},
+	} {
+		text, err := ladder.report()
+		if err == nil && *output != "" {
+			err = os.WriteFile(filepath.Join(*output, ladder.file), []byte(text), 0o644)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench/ladder:", err)
+			os.Exit(1)
+		}
+		fmt.Print(text)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench/ladder:", err)
-		os.Exit(1)
-	}
-	fmt.Print(text)
 }
 
 // shape is a product (m, n) with sums over k.

@@ -29,9 +29,14 @@ var cards = []card{
 // each of its parts needs when nothing waits. counts are of one tile, of which there are
 // `whole`.
 func (c card) predict(s shape, counts ptx.Counts, whole float64) string {
+	seconds, by := c.longest(s.bytes(), counts, whole)
+	return fmt.Sprintf("%.0f µs, %.0f TFLOP/s (%s)", seconds*1e6, s.flops()/seconds/1e12, by)
+}
+
+// longest is that time in seconds; bytes is what memory must move at least.
+func (c card) longest(bytes float64, counts ptx.Counts, whole float64) (longest float64, by string) {
 	clocks := float64(c.ClockKHz) * 1e3 * float64(c.Multiprocessors) // of all multiprocessors, a second
 	bandwidth := float64(c.MemoryClockKHz) * 1e3 * 2 * float64(c.MemoryBusBits) / 8
-	longest, by := 0.0, ""
 	for _, part := range []struct {
 		name    string
 		seconds float64
@@ -41,13 +46,13 @@ func (c card) predict(s shape, counts ptx.Counts, whole float64) string {
 		{"issue", float64(counts.Executed.Warp) * whole / (4 * clocks)},
 		{"shared memory", float64(counts.SharedLoad.Units+counts.SharedStore.Units) * whole / clocks},
 		{"global sectors", float64(counts.GlobalLoad.Units+counts.GlobalStore.Units) * whole / (4 * clocks)},
-		{"memory", s.bytes() / bandwidth},
+		{"memory", bytes / bandwidth},
 	} {
 		if part.seconds > longest {
 			longest, by = part.seconds, part.name
 		}
 	}
-	return fmt.Sprintf("%.0f µs, %.0f TFLOP/s (%s)", longest*1e6, s.flops()/longest/1e12, by)
+	return longest, by
 }
 
 const header = `# The matrix product, step by step

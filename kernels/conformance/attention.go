@@ -26,7 +26,7 @@ func attentionEntries() []Entry {
 		shape(1, 1, 16, 1), shape(3, 1, 32, 1, 1, 4), shape(9, 3, 16, 7), shape(9, 1, 32, 5, 3),
 		shape(2, 2, 64, 17, 1, 9), strided(shape(4, 2, 64, 3, 1, 5)), strided(shape(3, 1, 96, 6, 4)),
 		shape(2, 1, 128, 9), shape(2, 2, 96, 5, 2), offset(shape(2, 1, 16, 12)), shape(1, 1, 16, 33, 1),
-		shape(2, 1, 32, several...),
+		shape(1, 1, 32, several...),
 	}
 	large := []Shape{shape(9, 3, 64, 300), strided(shape(6, 2, 64, many...)), shape(2, 2, 128, 129, 65, 7),
 		shape(9, 1, 32, 257), offset(shape(3, 3, 64, 130)), shape(2, 1, 96, 200)}

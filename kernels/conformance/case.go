@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"retort/kernels"
+	"retort/kernels/conformance/reference"
 )
 
 // role says what an operation does with an argument.
@@ -235,8 +236,7 @@ func round(dtype kernels.DType, v float64) float32 {
 	if dtype != kernels.BFloat16 || math.IsNaN(v) {
 		return f
 	}
-	bits := math.Float32bits(f)
-	return math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+	return reference.BF16(f)
 }
 
 // choose is a where the condition holds, else b.

@@ -8,9 +8,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"retort/kernels"
+	straight "retort/kernels/conformance/plain"
 )
 
-var _ kernels.Backend = (*plain)(nil)
+// plain is the backend that the mutants of this package are made from.
+type plain = straight.Backend
+
+var (
+	newPlain = straight.New
+	mat      = straight.Mat
+	ints     = straight.Ints
+	vec      = straight.Vec
+)
 
 func openPlain(testing.TB) kernels.Backend { return newPlain() }
 
@@ -23,41 +32,7 @@ func TestPlainBackendPasses(t *testing.T) {
 // TestPlainBackendPassesInBF16 shows that the table can be passed by a backend whose
 // activations are bf16 as well.
 func TestPlainBackendPassesInBF16(t *testing.T) {
-	Run(t, func(testing.TB) kernels.Backend { return bf16{newPlain()} }, Options{})
-}
-
-// bf16 is the plain backend with activations that are rounded to bf16 when they are
-// stored, and arithmetic in float32.
-type bf16 struct{ *plain }
-
-func (bf16) Name() string                  { return "plain bf16" }
-func (bf16) ActivationType() kernels.DType { return kernels.BFloat16 }
-func (b bf16) Upload(t kernels.Tensor, src []float32) {
-	stored := slices.Clone(src)
-	for i, v := range stored {
-		stored[i] = round(t.DType, float64(v))
-	}
-	b.plain.Upload(t, stored)
-}
-
-// AddNorm normalises the sum as it is stored.
-func (b bf16) AddNorm(y, stats, sum, x, delta kernels.Tensor, n kernels.Norm) {
-	b.plain.AddNorm(y, stats, sum, x, delta, n)
-	for i := range sum.Rows {
-		row := mat(sum).Row(i)
-		for j, v := range row {
-			row[j] = round(kernels.BFloat16, float64(v))
-		}
-	}
-	b.Norm(y, stats, sum, n)
-}
-
-func (b bf16) Download(dst []float32, t kernels.Tensor) error {
-	err := b.plain.Download(dst, t)
-	for i, v := range dst {
-		dst[i] = round(t.DType, float64(v))
-	}
-	return err
+	Run(t, func(testing.TB) kernels.Backend { return straight.NewBF16() }, Options{})
 }
 
 // TestEveryMethodHasAnEntry fails for an operation that no entry holds to the contract.

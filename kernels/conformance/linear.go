@@ -9,19 +9,26 @@ import (
 
 // Matrix products: the projection, its gradient by the input and by the weight, and
 // the promise that a frozen weight gives the same bits.
-func linearEntries() []Entry {
-	small := []Shape{
+func linearEntries() []Entry { return append(projectionEntries(), projectionGradientEntries()...) }
+
+// The shapes of matrix products, and their arithmetic.
+var (
+	linearSmall = []Shape{
 		{T: 1, D: 1, Out: 1}, {T: 1, D: 65, Out: 33}, {T: 0, D: 16, Out: 8},
 		{T: 7, D: 129, Out: 65}, {T: 33, D: 17, Out: 5}, {T: 17, D: 64, Out: 48},
 		{T: 5, D: 64, Out: 48, Strided: true}, {T: 3, D: 13, Out: 11, Strided: true},
 	}
-	large := []Shape{{T: 1, D: 768, Out: 2304}, {T: 65, D: 768, Out: 769}, {T: 257, D: 576, Out: 576}, {T: 129, D: 257, Out: 1031, Strided: true}}
-	products := func(s Shape) float64 { return 2 * s.tokens(s.D) * float64(s.Out) }
+	linearLarge = []Shape{{T: 1, D: 768, Out: 2304}, {T: 65, D: 768, Out: 769}, {T: 257, D: 576, Out: 576}, {T: 129, D: 257, Out: 1031, Strided: true}}
+)
+
+func products(s Shape) float64 { return 2 * s.tokens(s.D) * float64(s.Out) }
+
+func projectionEntries() []Entry {
 	return []Entry{
 		{
 			Name: "Linear", Methods: []string{"Linear"}, Wrong: []string{"y", "x", "w", "b"},
 			Doc:   "one token and many give a row the same bits; the bias may be absent",
-			Small: both(small, Shape{Absent: "b"}), Large: large,
+			Small: both(linearSmall, Shape{Absent: "b"}), Large: linearLarge,
 			Arguments: func(c *Case) {
 				c.out("y", c.T, c.Out).each(1)
 				c.in("x", c.T, c.D).each(1)
@@ -36,7 +43,7 @@ func linearEntries() []Entry {
 			Name: "Linear to float32", Methods: []string{"Linear"}, Wrong: []string{"y", "x", "w"},
 			Doc:   "logits keep the digits that the activation type has not",
 			Small: []Shape{{T: 1, D: 65, Out: 33}, {T: 7, D: 64, Out: 129}, {T: 5, D: 64, Out: 48, Strided: true}},
-			Large: large[1:2],
+			Large: linearLarge[1:2],
 			Arguments: func(c *Case) {
 				c.out32("y", c.T, c.Out).each(1)
 				c.in("x", c.T, c.D).each(1)
@@ -51,8 +58,8 @@ func linearEntries() []Entry {
 		{
 			Name: "LinearGELU", Methods: []string{"LinearGELU"}, Wrong: []string{"h", "pre", "x", "w", "b"},
 			Doc:   "the biased projection is kept for the backward, and its activation",
-			Small: both(append(small[:6:6], Shape{T: 5, D: 64, Out: 48, Strided: true, Absent: "b"}), Shape{GELU: kernels.GELUErf}),
-			Large: large[1:3],
+			Small: both(append(linearSmall[:6:6], Shape{T: 5, D: 64, Out: 48, Strided: true, Absent: "b"}), Shape{GELU: kernels.GELUErf}),
+			Large: linearLarge[1:3],
 			Arguments: func(c *Case) {
 				c.out("h", c.T, c.Out).each(1)
 				c.out("pre", c.T, c.Out).each(1)
@@ -66,10 +73,15 @@ func linearEntries() []Entry {
 			Exact: linearGELUReference[float64], Plain: linearGELUReference[float32],
 			FLOPs: products,
 		},
+	}
+}
+
+func projectionGradientEntries() []Entry {
+	return []Entry{
 		{
 			Name: "LinearBackwardInput", Methods: []string{"LinearBackwardInput"}, Wrong: []string{"dx", "dy", "w"},
 			Doc:   "written, or added to with accumulate",
-			Small: both(small, Shape{Accumulate: true}), Large: append(large[:3:3], accumulating(large[2])),
+			Small: both(linearSmall, Shape{Accumulate: true}), Large: append(linearLarge[:3:3], accumulating(linearLarge[2])),
 			Arguments: func(c *Case) {
 				if c.Accumulate {
 					c.update("dx", c.T, c.D).each(1)
@@ -88,8 +100,8 @@ func linearEntries() []Entry {
 		{
 			Name: "LinearBackwardWeight", Methods: []string{"LinearBackwardWeight"}, Wrong: []string{"dw", "db", "x"},
 			Doc:   "dw and db are added to; either may be absent",
-			Small: append(both(small, Shape{Absent: "db"}), Shape{T: 9, D: 33, Out: 17, Absent: "dw"}),
-			Large: append(large[:3:3], Shape{T: 2049, D: 65, Out: 129}),
+			Small: append(both(linearSmall, Shape{Absent: "db"}), Shape{T: 9, D: 33, Out: 17, Absent: "dw"}),
+			Large: append(linearLarge[:3:3], Shape{T: 2049, D: 65, Out: 129}),
 			Arguments: func(c *Case) {
 				c.update32("dw", c.Out, c.D)
 				c.update32("db", 1, c.Out)

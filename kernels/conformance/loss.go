@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"math"
 
 	"retort/kernels"
@@ -25,7 +26,7 @@ func lossEntries() []Entry {
 		}
 	}
 	return []Entry{{
-		Name: "HeadCrossEntropy", Methods: []string{"HeadCrossEntropy"},
+		Name: "HeadCrossEntropy", Methods: []string{"HeadCrossEntropy", "HeadRows"},
 		Wrong: []string{"logprobs", "dx", "dw", "w", "targets", "weights", "chunk"},
 		Doc:   "log-probabilities alone, with the gradient by x, with both gradients",
 		Small: all,
@@ -52,6 +53,9 @@ func lossEntries() []Entry {
 			c.declare("chunk", scratch, kernels.Float32, c.Chunk, c.V)
 		},
 		Call: func(b kernels.Backend, a *Args) {
+			if n := b.HeadRows(a.V); n < 1 {
+				panic(fmt.Sprintf("HeadRows(%d) is %d", a.V, n))
+			}
 			b.HeadCrossEntropy(a.t("logprobs"), a.t("dx"), a.t("dw"), a.t("x"), a.t("w"), a.t("targets"), a.t("weights"), a.t("chunk"))
 		},
 		Exact: headExact, Plain: headPlain,

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"retort/kernels"
+	straight "retort/kernels/conformance/plain"
 	"retort/kernels/conformance/reference"
 )
 
@@ -47,7 +48,7 @@ func mutants() []mutant {
 		{"NormBackward", normBackwardWithoutMean{p()}},
 		{"NormBackward", normBackwardOverwritesWeight{p()}},
 		{"Linear", linearInHalfPrecision{p()}},
-		{"Linear", linearSumsInBF16{bf16{p()}}},
+		{"Linear", linearSumsInBF16{straight.BF16{Backend: p()}}},
 		{"Linear", linearDependsOnRowCount{p()}},
 		{"Linear", linearChangesItsInput{p()}},
 		{"Linear", &linearNeverTheSame{plain: p()}},
@@ -108,7 +109,7 @@ func (m *allocNotZeroed) Alloc(d kernels.DType, p kernels.Purpose, rows, cols in
 	t, err := m.plain.Alloc(d, p, rows, cols)
 	for _, old := range m.freed {
 		if old.DType == d && old.Len() == t.Len() && err == nil && d != kernels.Int32 {
-			copy(t.Buf.(*memory).floats, old.Buf.(*memory).floats)
+			copy(mat(t.Reshape(1, t.Len())).Data, mat(old.Reshape(1, old.Len())).Data)
 		}
 	}
 	return t, err
@@ -255,10 +256,10 @@ func (m linearInHalfPrecision) Linear(y, x, w, b kernels.Tensor) {
 	}
 }
 
-type linearSumsInBF16 struct{ bf16 } // a sum that is stored after every product
+type linearSumsInBF16 struct{ straight.BF16 } // a sum that is stored after every product
 
 func (m linearSumsInBF16) Linear(y, x, w, b kernels.Tensor) {
-	m.plain.Linear(y, x, w, b)
+	m.Backend.Linear(y, x, w, b)
 	for i := range y.Rows {
 		for o := range w.Rows {
 			var sum float32

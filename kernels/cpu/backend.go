@@ -187,7 +187,10 @@ func (b *Backend) Graph(run func()) kernels.Graph { return graph(run) }
 
 type graph func()
 
-func (g graph) Run()   { g() }
+// Run calls the operations.
+func (g graph) Run() { g() }
+
+// Close does nothing.
 func (g graph) Close() {}
 
 // Close stops the worker threads.

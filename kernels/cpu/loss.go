@@ -17,6 +17,12 @@ type crossEntropyTask struct {
 	gradient bool
 }
 
+// headChunkLogits is about how many logits exist at once in the loss: 64 MiB of them.
+const headChunkLogits = 16 << 20
+
+// HeadRows is how many rows of logits HeadCrossEntropy wants room for.
+func (b *Backend) HeadRows(vocabulary int) int { return max(1, headChunkLogits/vocabulary) }
+
 // HeadCrossEntropy runs head, loss and their backward a chunk of rows at a time.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	const op = "HeadCrossEntropy"

@@ -129,6 +129,9 @@ func wantHeads(op string, h kernels.Heads) {
 	if h.KV <= 0 || h.Query%h.KV != 0 {
 		panic(fmt.Sprintf("kernels: %s: %d query heads over %d key and value heads", op, h.Query, h.KV))
 	}
+	if !(h.Scale > 0) {
+		panic(fmt.Sprintf("cuda: %s: scores times %g, the factor must be positive", op, h.Scale))
+	}
 	if h.Size < 1 || h.Size > mostSize {
 		panic(fmt.Sprintf("cuda: %s: heads of %d elements, the kernels take 1 to %d", op, h.Size, mostSize))
 	}

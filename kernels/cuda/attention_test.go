@@ -35,7 +35,7 @@ func (c attentionCase) heads() kernels.Heads {
 type attentionRun struct {
 	starts                []int32
 	q, k, v, do           operand
-	o, lse, dq, dk, dv    operand
+	o, dq, dk, dv         operand
 	outO, outLSE          []float32
 	outDQ, outDK, outDV   []float32
 	kernelDocs            kernels.Documents

@@ -84,3 +84,12 @@ func log[F Float](x F) F  { return F(math.Log(float64(x))) }
 func sqrt[F Float](x F) F { return F(math.Sqrt(float64(x))) }
 func tanh[F Float](x F) F { return F(math.Tanh(float64(x))) }
 func erf[F Float](x F) F  { return F(math.Erf(float64(x))) }
+
+// BF16 is v as bf16 holds it: to the nearest, ties to even.
+func BF16(v float32) float32 {
+	if v != v {
+		return v
+	}
+	bits := math.Float32bits(v)
+	return math.Float32frombits((bits + 0x7fff + bits>>16&1) &^ 0xffff)
+}

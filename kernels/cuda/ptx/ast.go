@@ -2,7 +2,7 @@ package ptx
 
 // source is a place in a CUDA file, from .file and .loc.
 type source struct {
-	file string
+	file string // its number
 	line int
 }
 

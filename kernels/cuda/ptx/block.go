@@ -24,6 +24,7 @@ type block struct {
 	events      int64               // phases of barriers that ended
 	clock       uint32              // the latest that any warp has; see sharedWord
 	tallies     []tally
+	moved       map[*allocation]*moved // what sites have moved; see footprint
 	matrices    matrices
 	tiles       wgmmaTiles
 }
@@ -70,8 +71,10 @@ func (k *Kernel) giveBack(b *block) {
 	b.memory, b.allocations, b.args = nil, nil, nil
 	clear(b.tallies)
 	for i := range b.sites {
-		b.sites[i].seen, b.sites[i].traffic = nil, traffic{}
+		s := &b.sites[i]
+		s.seen, s.traffic, s.settled = nil, traffic{}, moved{}
 	}
+	clear(b.moved)
 	for _, w := range b.warps {
 		w.async.forget()
 	}
@@ -82,7 +85,8 @@ func newBlock(k *Kernel, l *Launch) *block {
 	threads := l.Block[0] * l.Block[1] * l.Block[2]
 	size := k.SharedBytes + l.SharedBytes
 	b := &block{kernel: k, sites: make([]site, k.sites), dim: l.Block, shared: make([]byte, size),
-		cells: make([]sharedWord, (size+15)/16), words: make([]sharedWord, (size+15)/16*4), tallies: make([]tally, len(k.code))}
+		cells: make([]sharedWord, (size+15)/16), words: make([]sharedWord, (size+15)/16*4), tallies: make([]tally, len(k.code)),
+		moved: map[*allocation]*moved{}}
 	for id := 0; id < (threads+31)/32; id++ {
 		w := &warp{blk: b, id: id, r32: make([]v32, len(k.init32)), init32: make([]uint32, len(k.init32)),
 			r64: make([]v64, len(k.init64)), init64: make([]uint32, len(k.init64)),

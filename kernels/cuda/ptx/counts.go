@@ -87,6 +87,7 @@ type Counts struct {
 	MMA         int64   // mma.sync executed by warps
 	MatrixFLOPs int64   // 2·m·n·k of each mma
 	Barriers    int64   // bar.sync executed by warps
+	Footprint   int64   // bytes that device memory moves at least: see footprint
 	Lines       []LineCount
 }
 
@@ -109,6 +110,7 @@ func (c *Counts) Add(o Counts) {
 	c.MMA += o.MMA
 	c.MatrixFLOPs += o.MatrixFLOPs
 	c.Barriers += o.Barriers
+	c.Footprint += o.Footprint
 	c.Lines = nil
 }
 

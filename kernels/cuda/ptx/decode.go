@@ -38,8 +38,8 @@ type decoder struct {
 func (d *decoder) decode() (instr, error) {
 	st := d.st
 	d.out = instr{guard: -1, site: -1, line: st.line, text: st.text}
-	if st.loc.file != "" {
-		d.out.source = fmt.Sprintf("%s:%d", st.loc.file, st.loc.line)
+	if file := d.b.parser.files[st.loc.file]; file != "" { // NVRTC names its files last
+		d.out.source = fmt.Sprintf("%s:%d", file, st.loc.line)
 	}
 	if st.guard != nil {
 		d.out.guard, d.out.guardNot = d.b.register(d.in, st.guard), st.guardNot

@@ -137,7 +137,9 @@ func (a *asyncAccess) partial(w *warp, lane int, dst *[32]int32) {
 		return
 	}
 	sectors := int64((w.addr[lane]+uint64(n)-1)>>5 - w.addr[lane]>>5 + 1)
-	w.site().globalLoad.add(Traffic{1, int64(n), sectors, int64(n+31) / 32})
+	s := w.site()
+	s.meet(w.blk, al)
+	s.globalLoad.add(Traffic{1, int64(n), sectors, int64(n+31) / 32})
 	c, _ := w.addCopy(1<<lane, a.size, n, dst)
 	c.source, c.src[lane] = al, int32(o)
 	to := w.blk.shared[dst[lane]:][:a.size]

@@ -42,7 +42,7 @@ func (w *warp) global(m uint32, size int, write bool) (*allocation, uint32) {
 			w.failAddress(first, size)
 			return nil, 0
 		}
-		s.seen = al
+		s.meet(w.blk, al)
 	}
 	part := m
 	if or, most := vec.offsets(&w.off, &w.addr, al.base); m != fullMask || or&uint64(size-1) != 0 || or >= 1<<31 || int(most)+size > len(al.data) {

@@ -17,6 +17,9 @@ type Launch struct {
 	Workers     int    // goroutines; 0: one a core
 	Budget      int64  // instructions a warp may execute; 0: DefaultBudget
 	Lines       bool   // fill Counts.Lines
+	// Sample runs only about this many blocks, spread evenly over the grid, and scales the
+	// counts to all of them; 0 runs all. Results are then incomplete.
+	Sample int
 }
 
 // DefaultBudget is the number of instructions after which a warp counts as runaway.
@@ -42,8 +45,12 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	workers = int(min(int64(workers), blocks))
-	r := run{blocks: blocks, workers: make([]worker, workers)}
+	chosen := blocks
+	if l.Sample > 0 {
+		chosen = min(blocks, int64(l.Sample))
+	}
+	workers = int(min(int64(workers), chosen))
+	r := run{blocks: blocks, chosen: chosen, workers: make([]worker, workers)}
 	var wg sync.WaitGroup
 	for i := range r.workers[1:] {
 		wg.Go(func() { r.work(&r.workers[i+1], mem, &l, symbols) })
@@ -54,6 +61,11 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 		return Counts{}, f
 	}
 	c := k.sum(r.workers, l.Lines)
+	each := float64(blocks) / float64(chosen)
+	if chosen < blocks {
+		c.scale(each)
+	}
+	c.Footprint = footprint(r.workers, each)
 	c.Blocks = blocks
 	c.Warps = blocks * int64(len(r.workers[0].block.warps))
 	for i := range r.workers {
@@ -65,6 +77,7 @@ func Run(mem *Memory, l Launch) (Counts, error) {
 // run is one launch at work: its workers take the blocks in order.
 type run struct {
 	blocks  int64
+	chosen  int64 // how many of them run
 	next    atomic.Int64
 	stop    atomic.Bool
 	workers []worker
@@ -81,8 +94,11 @@ func (r *run) work(w *worker, mem *Memory, l *Launch, symbols map[string]uint64)
 	w.block = l.Kernel.block(mem, l, symbols)
 	for !r.stop.Load() {
 		n := r.next.Add(1) - 1
-		if n >= r.blocks {
+		if n >= r.chosen {
 			return
+		}
+		if r.chosen < r.blocks {
+			n = sampled(n, r.chosen, r.blocks)
 		}
 		x, y := int64(l.Grid[0]), int64(l.Grid[1])
 		index := [3]int{int(n % x), int(n / x % y), int(n / x / y)}

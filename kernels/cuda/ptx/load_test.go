@@ -170,3 +170,11 @@ func TestMemoryKeepsToItsAllocations(t *testing.T) {
 	require.Error(t, err)
 	require.ErrorIs(t, mem.Read(math.MaxUint64, got), ErrBounds)
 }
+
+func TestSourcesAreFoundThoughTheCompilerNamesItsFilesLast(t *testing.T) {
+	m, err := Load("files", kernelText(".loc 1 7 3, function_name f, inlined_at 2 9 1\nst.global.u32 [%address], 1;")+"\n.file 1 \"kernel.cu\"\n.file 2 \"other.cu\"\n")
+	require.NoError(t, err)
+	k := kernelOf(t, m, "k")
+	_, err = Run(NewMemory(), Launch{Kernel: k, Args: arguments(t, k, uint64(4096))})
+	require.ErrorContains(t, err, "(kernel.cu:7)")
+}

@@ -178,7 +178,7 @@ func (p *parser) locDirective() error {
 	if _, err := p.integer(); err != nil {
 		return err
 	}
-	p.loc = source{p.files[file.text], int(line)}
+	p.loc = source{file.text, int(line)}
 	for p.accept(",") {
 		for t := p.peek(); t.line == file.line && t.text != ","; t = p.peek() {
 			p.next()

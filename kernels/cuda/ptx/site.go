@@ -5,6 +5,7 @@ package ptx
 type site struct {
 	traffic
 	seen           *allocation // met last
+	settled        moved       // of traffic, what footprint has been told
 	global, shared pattern
 }
 

@@ -17,19 +17,6 @@
 
 const int key_rows = 64;
 
-// mask hides keys [from, from + 64) that come after the query of their row.
-template <int M> __device__ inline void mask(float (&scores)[M][key_rows / 8][4], int first, int from) {
-	if (from + key_rows <= first + 1) return; // all of them come before
-	int seen = first + line(0) - from - column(0, 0); // the last column that this lane's first row sees
-#pragma unroll
-	for (int m = 0; m < M; m++)
-#pragma unroll
-		for (int n = 0; n < key_rows / 8; n++)
-#pragma unroll
-			for (int e = 0; e < 4; e++)
-				if (n * 8 + e % 2 > seen + 16 * m + e / 2 * 8) scores[m][n][e] = -infinity();
-}
-
 // forward computes the block's tile of 64·M queries.
 //   o, q (T, heads·D)   k, v (T, heads/group·D)   lse (T, heads)   starts (documents + 1)
 // Launch: (tiles of 64·M tokens of all documents, heads) × 128; 512·D bytes
@@ -62,7 +49,7 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 	for (int m = 0; m < M; m++) {
 #pragma unroll
 		for (int c = 0; c < D / 16; c++) rows.read(queries[m][c], tiles + pair, own + 16 * m, 2 * c, false);
-		s.largest[m][0] = s.largest[m][1] = -infinity();
+		s.largest[m][0] = s.largest[m][1] = -INFINITY;
 	}
 
 	const float factor = scale * log2e;
@@ -80,7 +67,7 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 		const bf16 *keys = tiles + stage * pair, *values = keys + size;
 		float scores[M][key_rows / 8][4] = {};
 		add_products<D, M, key_rows>(scores, queries, columns, keys, 0);
-		mask<M>(scores, first, from);
+		if (from + key_rows > first + 1) hide_later<M, key_rows>(scores, first - from);
 		exponentiate<D, M, key_rows>(scores, sums, s, factor);
 		add_weighted<D, M, key_rows>(sums, scores, rows, values, 0);
 	}

@@ -1,19 +1,18 @@
 // What the attention kernels for the tensor cores share: where a block's tile of tokens
-// lies, tiles of a head in shared memory, and the matrix instruction.
+// lies, tiles of a head in shared memory, the products of attention, and the softmax.
 //
 // Attention works on tiles of tokens of one document and one head, (rows, D) in bf16. The
 // tiles of a document start at its first token, so nothing that is computed depends on
 // what lies before or behind it.
 //
 // In shared memory a row is D/8 chunks of 16 bytes, whose places are exchanged in a pattern
-// of the row, so that the eight rows that ldmatrix reads at once, as the chunks that
-// neighbouring threads write, lie in eight different groups of banks.
+// of the row, so that the chunks of eight rows that ldmatrix reads at once lie in eight
+// different groups of banks, and so do those that neighbouring threads write.
 #pragma once
 #include "tensor.cuh"
 
 const int attention_threads = 128; // four warps, each with its own rows
 const float log2e = 1.4426950408889634f, ln2 = 0.6931471805599453f;
-__device__ inline float infinity() { return __int_as_float(0x7f800000); }
 
 // Tile is where the rows of a block lie: tokens [first, first + rows) of the document that
 // starts at token start and has length tokens; it may hold fewer.
@@ -205,6 +204,19 @@ __device__ inline void add_weighted(float (&c)[M][D / 8][4], const float (&w)[M]
 __device__ inline int column(int n, int e) { return n * 8 + threadIdx.x % 4 * 2 + e % 2; }
 // line is the row of it.
 __device__ inline int line(int e) { return threadIdx.x % 32 / 4 + e / 2 * 8; }
+
+// hide_later hides from each row the columns after its own, row 0 being column own's.
+//   scores (16·M, N)
+template <int M, int N> __device__ inline void hide_later(float (&scores)[M][N / 8][4], int own) {
+	int seen = own + line(0) - column(0, 0); // the last column that this lane's first row sees
+#pragma unroll
+	for (int m = 0; m < M; m++)
+#pragma unroll
+		for (int n = 0; n < N / 8; n++)
+#pragma unroll
+			for (int e = 0; e < 4; e++)
+				if (n * 8 + e % 2 > seen + 16 * m + e / 2 * 8) scores[m][n][e] = -INFINITY;
+}
 
 // exp2_fast is 2^x within two units in the last place; very small results are 0.
 __device__ inline float exp2_fast(float x) {

@@ -10,11 +10,12 @@
 template <typename T>
 __device__ inline void head_products(float *RESTRICT delta, const T *RESTRICT dout, const T *RESTRICT o, int tokens,
                                      int heads, int size, int dout_stride, int o_stride) {
-	long long i = blockIdx.x * 4ll + threadIdx.x / 32;
-	if (i >= (long long)tokens * heads) return;
+	int i = blockIdx.x * 4 + threadIdx.x / 32;
+	if (i >= tokens * heads) return;
 	dout = row(dout, i / heads, dout_stride) + i % heads * size;
 	o = row(o, i / heads, o_stride) + i % heads * size;
 	float sum = 0;
+#pragma unroll 1
 	for (int c = threadIdx.x % 32; c < size; c += 32) sum += load(dout + c) * load(o + c);
 	sum = warp_sum(sum);
 	if (threadIdx.x % 32 == 0) delta[i] = sum;
@@ -36,7 +37,7 @@ __device__ inline void forward(T *RESTRICT o, float *RESTRICT lse, const T *REST
 	v = row(v, t.start, v_stride) + head / group * size;
 	load_rows(queries, row(q, t.start, q_stride) + head * size, t.first, t.length, q_stride, size);
 	float sums[4][any_slots] = {};
-	PlainSoftmax s = {{-infinity(), -infinity(), -infinity(), -infinity()}, {}};
+	PlainSoftmax s = {{-INFINITY, -INFINITY, -INFINITY, -INFINITY}, {}};
 	for (int from = 0; from <= t.first; from += any_rows) {
 		__syncthreads();
 		load_rows(keys, k, from, t.length, k_stride, size);
@@ -46,7 +47,7 @@ __device__ inline void forward(T *RESTRICT o, float *RESTRICT lse, const T *REST
 		dot_rows(score, queries, keys, size);
 		for (int half = 0; half < 2; half++)
 			scores[(i + 8 * half) * weights_stride + j] =
-			    from + j > t.first + i + 8 * half ? -infinity() : score[half] * scale;
+			    from + j > t.first + i + 8 * half ? -INFINITY : score[half] * scale;
 		__syncthreads();
 		exponentiate_rows(scores, sums, s);
 		weigh_rows(sums, scores, values, size);

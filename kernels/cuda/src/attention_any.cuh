@@ -62,7 +62,7 @@ __device__ inline void exponentiate_rows(float *scores, float (&sums)[4][any_slo
 	scores += threadIdx.x / 32 * 4 * weights_stride;
 #pragma unroll
 	for (int r = 0; r < 4; r++) {
-		float score = lane < any_rows ? scores[r * weights_stride + lane] : -infinity();
+		float score = lane < any_rows ? scores[r * weights_stride + lane] : -INFINITY;
 		float top = fmaxf(s.largest[r], score);
 		for (int offset = 8; offset > 0; offset /= 2) top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, offset));
 		top = __shfl_sync(0xffffffffu, top, 0);

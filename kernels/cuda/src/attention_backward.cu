@@ -14,12 +14,10 @@
 // attention_any.cu has delta, the other element type and other head sizes.
 #include "attention.cuh"
 
-// gradients turns scores into p and dp into ds. hidden tells of an element whether causality
-// hides it.
+// gradients turns scores into p and dp into ds.
 //   p, ds (16·M, N): in scores and dp, out p and ds
-template <int M, int N, typename Lse, typename Delta, typename Hidden>
-__device__ inline void gradients(float (&p)[M][N / 8][4], float (&ds)[M][N / 8][4], float factor, Lse lse2,
-                                 Delta delta, Hidden hidden) {
+template <int M, int N, typename Lse, typename Delta>
+__device__ inline void gradients(float (&p)[M][N / 8][4], float (&ds)[M][N / 8][4], float factor, Lse lse2, Delta delta) {
 #pragma unroll
 	for (int m = 0; m < M; m++)
 #pragma unroll
@@ -27,9 +25,20 @@ __device__ inline void gradients(float (&p)[M][N / 8][4], float (&ds)[M][N / 8][
 #pragma unroll
 			for (int e = 0; e < 4; e++) {
 				p[m][n][e] = exp2_fast(fmaf(p[m][n][e], factor, -lse2(m, n, e)));
-				if (hidden(m, n, e)) p[m][n][e] = 0;
 				ds[m][n][e] = p[m][n][e] * (ds[m][n][e] - delta(m, n, e));
 			}
+}
+
+// hide_earlier hides from each row, which is a key, the queries before it, row 0 being column
+// own's.
+//   scores (16, N)
+template <int N> __device__ inline void hide_earlier(float (&scores)[1][N / 8][4], int own) {
+	int hidden = own + line(0) - column(0, 0); // columns before it do not see this lane's first row
+#pragma unroll
+	for (int n = 0; n < N / 8; n++)
+#pragma unroll
+		for (int e = 0; e < 4; e++)
+			if (n * 8 + e % 2 < hidden + e / 2 * 8) scores[0][n][e] = -INFINITY;
 }
 
 // backward_keys computes dk and dv of the block's 64 keys of one head: over the query heads
@@ -67,7 +76,7 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 		load_tile<R, D>(to + R * D, dout + head * D, from, t.length, dout_stride, aligned);
 		close_copies();
 		bool inside = threadIdx.x < R && i < t.length; // a query that is not there has p = 0
-		next_lse = inside ? lse[(long long)i * heads + head] * log2e : infinity();
+		next_lse = inside ? lse[(long long)i * heads + head] * log2e : INFINITY;
 		next_delta = inside ? delta[(long long)i * heads + head] : 0;
 	};
 	auto put_down = [&](int step) {
@@ -109,13 +118,12 @@ __device__ inline void backward_keys(bf16 *RESTRICT dk, bf16 *RESTRICT dv, const
 			if (first >= t.length || from + c + chunk <= first || from + c >= t.length) continue;
 			float p[1][chunk / 8][4] = {}, ds[1][chunk / 8][4] = {};
 			if (!RESIDENT) read_own();
-			int hidden = first + line(0) - from - c - column(0, 0); // columns that do not see this lane's first row
 			add_products<D, 1, chunk>(p, keys, columns, queries, c);
 			add_products<D, 1, chunk>(ds, values, columns, douts, c);
+			if (from + c < first + 15) hide_earlier<chunk>(p, first - from - c);
 			gradients<1, chunk>(
 			    p, ds, factor, [&](int, int n, int e) { return lse2[c + column(n, e)]; },
-			    [&](int, int n, int e) { return deltas[c + column(n, e)]; },
-			    [&](int, int n, int e) { return n * 8 + e % 2 < hidden + e / 2 * 8; });
+			    [&](int, int n, int e) { return deltas[c + column(n, e)]; });
 			add_weighted<D, 1, chunk>(dvalue, p, rows, douts, c);
 			add_weighted<D, 1, chunk>(dkey, ds, rows, queries, c);
 		}
@@ -160,7 +168,7 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 		for (int half = 0; half < 2; half++) {
 			int i = first + 16 * m + line(2 * half);
 			long long at = (long long)(t.start + i) * gridDim.y + head;
-			lse2[m][half] = i < t.length ? lse[at] * log2e : infinity();
+			lse2[m][half] = i < t.length ? lse[at] * log2e : INFINITY;
 			deltas[m][half] = i < t.length ? delta[at] : 0;
 		}
 	await_copies<0>();
@@ -193,14 +201,13 @@ __device__ inline void backward_queries(bf16 *RESTRICT dq, const float *RESTRICT
 #pragma unroll 1
 		for (int c = 0; c < 64; c += chunk) {
 			if (first >= t.length || from + c >= min(first + 16 * M, t.length)) continue;
-			int seen = first + line(0) - from - c - column(0, 0); // the last column that this lane's first row sees
 			float p[M][chunk / 8][4] = {}, ds[M][chunk / 8][4] = {};
 			add_products<D, M, chunk>(p, queries, columns, keys, c);
 			add_products<D, M, chunk>(ds, douts, columns, values, c);
+			if (from + c + chunk > first + 1) hide_later<M, chunk>(p, first - from - c);
 			gradients<M, chunk>(
 			    p, ds, factor, [&](int m, int, int e) { return lse2[m][e / 2]; },
-			    [&](int m, int, int e) { return deltas[m][e / 2]; },
-			    [&](int m, int n, int e) { return n * 8 + e % 2 > seen + 16 * m + e / 2 * 8; });
+			    [&](int m, int, int e) { return deltas[m][e / 2]; });
 			add_weighted<D, M, chunk>(sums, ds, rows, keys, c);
 		}
 	}

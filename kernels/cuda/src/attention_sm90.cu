@@ -97,15 +97,9 @@ __device__ inline void produce(const TensorMap &q, const TensorMap &k, const Ten
 	}
 }
 
-// hide makes scores of keys after the query of their row −∞. first is the group's first row.
+// hide hides keys after the query of their row. first is the group's first row.
 __device__ inline void hide(float (&scores)[1][key_rows / 8][4], int first, int from) {
-	if (from + key_rows <= first + 1) return;
-	int seen = first + threadIdx.x % group_threads / 32 * 16 + line(0) - from - column(0, 0);
-#pragma unroll
-	for (int n = 0; n < key_rows / 8; n++)
-#pragma unroll
-		for (int e = 0; e < 4; e++)
-			if (n * 8 + e % 2 > seen + e / 2 * 8) scores[0][n][e] = -infinity();
+	if (from + key_rows > first + 1) hide_later<1, key_rows>(scores, first + threadIdx.x % group_threads / 32 * 16 - from);
 }
 
 // begin_scores begins scores = queries · keysᵀ.
@@ -237,7 +231,7 @@ __device__ inline void forward(const TensorMap &q, const TensorMap &k, const Ten
 	const float factor = scale * log2e;
 	int first = t.first + 64 * own;
 	float sums[1][D / 8][4] = {}, inverse[2];
-	Softmax<1> s = {{{-infinity(), -infinity()}}};
+	Softmax<1> s = {{{-INFINITY, -INFINITY}}};
 	consume<D>(sums, s, own, first, end, factor, shared, b);
 	first += threadIdx.x % group_threads / 32 * 16; // the warp's
 	finish(inverse, s, 0, factor, lse, t, first);

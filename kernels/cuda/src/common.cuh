@@ -14,9 +14,9 @@
 #include <cuda_bf16.h>
 
 typedef __nv_bfloat16 bf16;
-
-#define INFINITY __int_as_float(0x7f800000) // as math.h, which NVRTC lacks
-
+#ifndef INFINITY // nvcc has math.h's, NVRTC has none
+#define INFINITY __int_as_float(0x7f800000)
+#endif
 // The bounds of a kernel that memory alone bounds, in blocks of 256 threads: at most 64
 // registers, so that half of a multiprocessor's threads or more are there to wait for memory.
 #define MEMORY_BOUND __launch_bounds__(256, 4)

@@ -53,7 +53,7 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 	const Pointer<D> rows = by_rows<D>(), columns = by_columns<D>();
 	const float factor = scale * log2e;
 	float sums[1][D / 8][4] = {};
-	Softmax<1> s = {{{-infinity(), -infinity()}}, {}};
+	Softmax<1> s = {{{-INFINITY, -INFINITY}}, {}};
 	for (int from = blockIdx.z * span_rows; from < n; from += parts * span_rows) {
 		load_tile<span_rows, D>(keys, kc, from, n, k_stride, aligned);
 		load_tile<span_rows, D>(values, vc, from, n, v_stride, aligned);
@@ -70,7 +70,7 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 			for (int c = 0; c < 2; c++)
 #pragma unroll
 				for (int e = 0; e < 4; e++)
-					if (from + own + column(c, e) >= n) scores[0][c][e] = -infinity();
+					if (from + own + column(c, e) >= n) scores[0][c][e] = -INFINITY;
 			exponentiate<D, 1, 16>(scores, sums, s, factor);
 			add_weighted<D, 1, 16>(sums, scores, rows, values, own);
 		}
@@ -91,7 +91,7 @@ __device__ inline void decode(float *RESTRICT partials, const bf16 *RESTRICT q, 
 	}
 	__syncthreads();
 	for (int r = threadIdx.x / 32; r < work.lines; r += 4) {
-		float top = -infinity(), total = 0, down[4];
+		float top = -INFINITY, total = 0, down[4];
 		for (int w = 0; w < 4; w++) top = fmaxf(top, largest[16 * w + r]);
 		for (int w = 0; w < 4; w++) {
 			down[w] = exp2_fast(largest[16 * w + r] - top); // 0 for a warp that had no rows
@@ -126,7 +126,7 @@ __device__ inline void decode_plain(float *RESTRICT partials, const T *RESTRICT 
 	kc = row(kc, work.first, k_stride) + work.kv * size;
 	vc = row(vc, work.first, v_stride) + work.kv * size;
 	float sums[4][any_slots] = {};
-	PlainSoftmax s = {{-infinity(), -infinity(), -infinity(), -infinity()}, {}};
+	PlainSoftmax s = {{-INFINITY, -INFINITY, -INFINITY, -INFINITY}, {}};
 	for (int span = blockIdx.z * span_rows; span < n; span += parts * span_rows) {
 		for (int from = span; from < min(span + span_rows, n); from += any_rows) {
 			__syncthreads();
@@ -136,7 +136,7 @@ __device__ inline void decode_plain(float *RESTRICT partials, const T *RESTRICT 
 			float score[2];
 			dot_rows(score, queries, keys, size);
 			for (int half = 0; half < 2; half++)
-				scores[(i + 8 * half) * weights_stride + j] = from + j < n ? score[half] * scale : -infinity();
+				scores[(i + 8 * half) * weights_stride + j] = from + j < n ? score[half] * scale : -INFINITY;
 			__syncthreads();
 			exponentiate_rows(scores, sums, s);
 			weigh_rows(sums, scores, values, size);
@@ -164,7 +164,7 @@ template <typename T>
 __device__ inline void combine(T *RESTRICT o, float *RESTRICT partials, const int *RESTRICT count, int size, int o_stride) {
 	int used = min(parts, (count[blockIdx.x] + span_rows - 1) / span_rows), head = blockIdx.y;
 	const float *from = partial_sums(partials, gridDim.y, head, 0, size);
-	float top = -infinity(), total = 0;
+	float top = -INFINITY, total = 0;
 	for (int w = 0; w < used; w++) top = fmaxf(top, from[w * (size + 2) + size]);
 	for (int w = 0; w < used; w++) total += expf(from[w * (size + 2) + size] - top) * from[w * (size + 2) + size + 1];
 	for (int c = threadIdx.x; c < size; c += blockDim.x) {

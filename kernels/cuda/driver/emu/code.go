@@ -190,7 +190,7 @@ func (d *device) Launch(h driver.Function, g driver.Geometry, args []byte, on dr
 	k := f.kernel
 	l := ptx.Launch{
 		Kernel: k, Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes, Args: slices.Clone(args),
-		Workers: d.driver.options.Workers, Budget: d.driver.options.Budget,
+		Workers: d.driver.options.Workers, Budget: d.driver.options.Budget, Sample: d.driver.options.Sample,
 	}
 	if err := l.Check(); err != nil {
 		return failure(op, err)

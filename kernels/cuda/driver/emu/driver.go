@@ -21,6 +21,10 @@ type Options struct {
 	MemoryBytes int64             // capacity, of which each byte used takes two here; 0: 8 GiB, or Attributes' if less
 	Workers     int               // goroutines that run blocks; 0: one a core
 	Budget      int64             // instructions a warp may execute; 0: ptx.DefaultBudget
+	// Sample runs about this many blocks of a launch and scales its counts to all of them,
+	// for counts of shapes too large to run; 0 runs all. Results are then wrong, so memory
+	// counts as written when it is allocated.
+	Sample int
 }
 
 // Driver has one device; every Open gives it fresh memory. Its counts may be read from any

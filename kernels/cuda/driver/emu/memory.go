@@ -31,6 +31,11 @@ func (d *device) Alloc(n int64) (driver.Ptr, error) {
 	if err != nil {
 		return 0, failure(op, err)
 	}
+	if d.driver.options.Sample > 0 {
+		if err := d.memory.Fill(p, int(n), 0); err != nil {
+			return 0, failure(op, err)
+		}
+	}
 	d.used += n
 	d.sizes[driver.Ptr(p)] = n
 	return driver.Ptr(p), nil
