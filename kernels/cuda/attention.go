@@ -48,6 +48,10 @@ const (
 // Attention is causal softmax attention inside each document.
 func (b *Backend) Attention(o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
 	b.wantAttention("Attention", o, lse, q, k, v, docs, h)
+	if b.attentionOnHopper(o, q, k, v, h) {
+		b.hopperAttention(o, lse, q, k, v, docs, h)
+		return
+	}
 	group := h.Query / h.KV
 	args := b.args.Reset().Ptr(b.pointer(o)).Ptr(b.pointer(lse)).Ptr(b.pointer(q)).Ptr(b.pointer(k)).Ptr(b.pointer(v)).
 		Ptr(b.pointer(docs.Device)).Int32(len(docs.Starts) - 1).Int32(group)

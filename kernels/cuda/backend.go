@@ -25,6 +25,7 @@ type Backend struct {
 	// productWorkspace holds the partial results of products, which are parts of other operations.
 	productWorkspace workspace
 	parameters       parameterTable
+	maps             tensorMaps
 	moved            int   // how often memory of the backend's own has got another address
 	err              error // the first failure since the last Sync
 }

@@ -68,6 +68,7 @@ func plainProduct(t testing.TB, b *Backend, which tile, m, n, k int) kernels.Ten
 	alloc := func(rows, cols int) kernels.Tensor {
 		x, err := b.Alloc(b.activation, kernels.Activations, rows, cols)
 		require.NoError(t, err)
+		t.Cleanup(func() { b.Free(x) })
 		raw := make([]float32, x.Len())
 		for i := range raw {
 			raw[i] = float32(r.NormFloat64())
@@ -164,6 +165,7 @@ func TestPlantedBugsInTheNormAreFound(t *testing.T) {
 			alloc := func(rows, cols int) kernels.Tensor {
 				x, err := b.Alloc(kernels.Float32, kernels.Activations, rows, cols)
 				require.NoError(t, err)
+				t.Cleanup(func() { b.Free(x) })
 				return x
 			}
 			p := kernels.Norm{Kind: kernels.LayerNorm, Weight: alloc(1, n), Bias: alloc(1, n), Eps: 1e-5}
@@ -188,6 +190,7 @@ func TestUnwrittenOperandIsFound(t *testing.T) {
 	left := matrix{at: x, rows: 64, cols: 64, stride: 64, dtype: kernels.BFloat16}
 	out, err := b.Alloc(kernels.BFloat16, kernels.Activations, 64, 64)
 	require.NoError(t, err)
+	t.Cleanup(func() { b.Free(out) })
 	b.productBy(brainSmall, 1, rowsByRows, b.matrix(out), left, left, epilogue{})
 	require.ErrorIs(t, b.Sync(), ptx.ErrUninitialized)
 }

@@ -60,23 +60,24 @@ type epilogue struct {
 	gelu       kernels.GELUKind
 }
 
-// tile is a kernel variant of src/gemm_bf16.cu or src/gemm_f32.cu.
+// tile is a kernel variant of src/gemm_bf16.cu, src/gemm_f32.cu or src/gemm_bf16_sm90.cu.
 type tile struct {
 	name          string
 	rows, columns int
 	threads       int
 	sharedBytes   int
+	rightBox      int // rows of a box of the right operand; 0: no tensor maps
 }
 
 // The tiles of each type.
 var (
-	brainLarge     = tile{"128x128", 128, 128, 128, 49152}
-	brainSmall     = tile{"64x64", 64, 64, 128, 24576}
-	brainUnaligned = tile{"64x64_unaligned", 64, 64, 128, 24576}
-	brainFew       = tile{"16x32", 16, 32, 64, 18432}
-	floatLarge     = tile{"128x128", 128, 128, 256, 33792}
-	floatSmall     = tile{"64x64", 64, 64, 128, 17408}
-	floatFew       = tile{"16x64", 16, 64, 64, 16896}
+	brainLarge     = tile{"128x128", 128, 128, 128, 49152, 0}
+	brainSmall     = tile{"64x64", 64, 64, 128, 24576, 0}
+	brainUnaligned = tile{"64x64_unaligned", 64, 64, 128, 24576, 0}
+	brainFew       = tile{"16x32", 16, 32, 64, 18432, 0}
+	floatLarge     = tile{"128x128", 128, 128, 256, 33792, 0}
+	floatSmall     = tile{"64x64", 64, 64, 128, 17408, 0}
+	floatFew       = tile{"16x64", 16, 64, 64, 16896, 0}
 )
 
 // blocks is how many tiles a result of (m, n) has.
@@ -119,8 +120,8 @@ func partsOf(m, n, k int) int {
 	return best
 }
 
-// partGrain is what the length of a part is a multiple of: the tiles' step through k.
-const partGrain = 32
+// partGrain is what the length of a part is a multiple of: the longest step of a tile through k.
+const partGrain = 64
 
 // Bits of a product's flags, as in src/product_epilogue.cuh.
 const (
@@ -142,6 +143,9 @@ func (b *Backend) product(l layout, out, left, right matrix, e epilogue) {
 		parts = partsOf(m, n, k)
 	}
 	t := tileOf(l, b.activation, left.aligned() && right.aligned(), m, n, parts, b.device.Multiprocessors)
+	if b.onHopper(left, right, k) {
+		t = hopperTile(l, m, n, k, parts, b.device.Multiprocessors)
+	}
 	b.productBy(t, parts, l, out, left, right, e)
 }
 
@@ -177,7 +181,12 @@ func (b *Backend) launchProduct(t tile, parts, perPart int, l layout, out, left,
 		Grid: [3]int{t.blocks(m, n), 1, parts}, Block: [3]int{t.threads, 1, 1}, SharedBytes: t.sharedBytes,
 	}
 	name := kernel{file: "gemm" + suffix(b.activation), name: layoutNames[l] + "_" + t.name}
-	b.launch(name, g, b.args.Reset().Ptr(out.at).Ptr(left.at).Ptr(right.at).Ptr(e.bias).Ptr(e.activation.at).
+	args := b.args.Reset()
+	if t.rightBox > 0 {
+		name.file += "_sm90"
+		args.TensorMap(b.tensorMap(left, boxRows)).TensorMap(b.tensorMap(right, t.rightBox))
+	}
+	b.launch(name, g, args.Ptr(out.at).Ptr(left.at).Ptr(right.at).Ptr(e.bias).Ptr(e.activation.at).
 		Int32(m).Int32(n).Int32(k).Int32(out.stride).Int32(left.stride).Int32(right.stride).
 		Int32(perPart).Int32(flags).Int32(e.activation.stride).Int32(flag(e.gelu == kernels.GELUErf)))
 }

@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// run compiles every source for every target, removes PTX without a source, and writes
+// run compiles every source for its targets, removes PTX without a source, and writes
 // the manifest last: a run that fails half-way leaves a stale one, which the test notices.
 func run(sources, out, include string, targets []string) error {
 	major, minor, err := nvrtc.Version()
@@ -44,6 +44,9 @@ func run(sources, out, include string, targets []string) error {
 	written := map[string]bool{}
 	for _, path := range paths {
 		for _, target := range targets {
+			if !manifest.Fits(path, target) {
+				continue
+			}
 			ptx, err := compile(path, target, sources, include)
 			if err != nil {
 				return err

@@ -65,6 +65,13 @@ func (a *Args) Float64(v float64) *Args {
 	return a
 }
 
+// TensorMap appends an encoded tensor map.
+func (a *Args) TensorMap(m *[TensorMapBytes]byte) *Args {
+	a.align(64)
+	a.block = append(a.block, m[:]...)
+	return a
+}
+
 // align pads the block with zeros to a multiple of n bytes.
 func (a *Args) align(n int) {
 	for len(a.block)%n != 0 {

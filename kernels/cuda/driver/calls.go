@@ -183,6 +183,17 @@ func (c *Context) SetMaxDynamic(f Function, n int) error {
 	return c.note(c.device.SetMaxDynamic(f, n))
 }
 
+// EncodeTensorMap returns m as the device's kernels read it.
+func (c *Context) EncodeTensorMap(m TensorMap) ([TensorMapBytes]byte, error) {
+	if c.failed != nil {
+		return [TensorMapBytes]byte{}, c.failed
+	}
+	const elementBytes = 2
+	c.tracker.bytes("tensor map", m.Address, int64(m.Rows-1)*int64(m.StrideBytes)+int64(m.Cols)*elementBytes)
+	encoded, err := c.device.EncodeTensorMap(m)
+	return encoded, c.note(err)
+}
+
 // Launch queues the kernel. args may be reused at once.
 func (c *Context) Launch(f Function, g Geometry, args *Args, s Stream) error {
 	if c.failed != nil {

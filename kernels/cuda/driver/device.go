@@ -59,6 +59,20 @@ type Geometry struct {
 	SharedBytes int    // dynamic shared memory of a block
 }
 
+// TensorMap describes a row-major matrix of bf16 to the tile copies of sm_90. Address and
+// stride are multiples of 16 bytes.
+type TensorMap struct {
+	Address          Ptr // of the first element
+	Rows, Cols       int
+	StrideBytes      int // from one row to the next
+	BoxRows, BoxCols int // the tile that one copy takes; at most 256 rows, SwizzleBytes of columns
+	SwizzleBytes     int // 32, 64 or 128: rows of shared memory whose 16-byte pieces change places; 0: none
+}
+
+// TensorMapBytes is the size of an encoded TensorMap, which kernels take as a parameter
+// aligned to 64 bytes.
+const TensorMapBytes = 128
+
 // Device is an open device. Copies, fills, launches and records are queued on a stream
 // and may still run when the call returns; an error of theirs may come out of any later
 // call. Errors are *Error. Implementations need not check what Context checks.
@@ -125,6 +139,9 @@ type Code interface {
 	FunctionAttributes(f Function) (FunctionAttributes, error)
 	// SetMaxDynamic lets f use n bytes of dynamic shared memory; needed beyond 48 KiB.
 	SetMaxDynamic(f Function, n int) error
+	// EncodeTensorMap returns m as the device's kernels read it; it needs compute
+	// capability 9.0.
+	EncodeTensorMap(m TensorMap) ([TensorMapBytes]byte, error)
 	// Launch queues the kernel. args is laid out as the kernel's parameters are (see
 	// Args) and may be reused at once.
 	Launch(f Function, g Geometry, args []byte, s Stream) error

@@ -30,6 +30,10 @@ func TestArgumentsAreAlignedToTheirSize(t *testing.T) {
 		require.Equal(t, ^uint64(1), binary.LittleEndian.Uint64(b[32:]))
 	}
 	require.Panics(t, func() { a.Reset().Int32(1 << 31) })
+	m := [driver.TensorMapBytes]byte{1, 2, 3}
+	b := a.Reset().Int32(1).TensorMap(&m).Ptr(5).Bytes()
+	require.Len(t, b, 64+128+8)
+	require.Equal(t, m[:], b[64:192])
 }
 
 func TestALaunchAllocatesNothing(t *testing.T) {

@@ -90,6 +90,7 @@ const (
 	CodeContextDestroyed   = 709
 	CodeMisaligned         = 716
 	CodeLaunchFailed       = 719
+	CodeNotSupported       = 801
 	CodeCaptureUnsupported = 900
 	CodeCaptureInvalid     = 901
 	CodeCaptureIsolation   = 905
@@ -134,6 +135,7 @@ var results = map[int]struct {
 	717:                    {"CUDA_ERROR_INVALID_ADDRESS_SPACE", ErrIllegalAddress, true},
 	718:                    {"CUDA_ERROR_INVALID_PC", ErrKernel, true},
 	CodeLaunchFailed:       {"CUDA_ERROR_LAUNCH_FAILED", ErrKernel, true},
+	CodeNotSupported:       {"CUDA_ERROR_NOT_SUPPORTED", ErrInvalid, false},
 	802:                    {"CUDA_ERROR_SYSTEM_NOT_READY", ErrNoDriver, false},
 	803:                    {"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", ErrNoDriver, false},
 	CodeCaptureUnsupported: {"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", ErrInvalid, false},

@@ -77,16 +77,7 @@ __device__ inline void forward(bf16 *RESTRICT o, float *RESTRICT lse, const bf16
 #pragma unroll
 	for (int m = 0; m < M; m++) {
 		float inverse[2];
-#pragma unroll
-		for (int half = 0; half < 2; half++) {
-			float total = s.total[m][half];
-			total += __shfl_xor_sync(0xffffffffu, total, 1);
-			total += __shfl_xor_sync(0xffffffffu, total, 2);
-			inverse[half] = 1 / total;
-			int i = first + 16 * m + line(2 * half);
-			if (threadIdx.x % 4 == 0 && i < t.length)
-				lse[(long long)(t.start + i) * gridDim.y + head] = fmaf(s.largest[m][half] * factor, ln2, logf(total));
-		}
+		finish(inverse, s, m, factor, lse, t, first + 16 * m);
 		store_rows<D>(row(o, t.start, o_stride) + head * D, sums[m], inverse[0], inverse[1],
 		              tiles + (own + 16 * m) * D, first + 16 * m, t.length, o_stride, aligned);
 	}

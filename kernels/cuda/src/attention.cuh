@@ -231,11 +231,11 @@ template <int M> struct Softmax {
 	float total[M][2];   // this lane's part of the sum of exponentials
 };
 
-// exponentiate turns the scores of a tile of keys into weights, and scales the sums down
-// where a row's largest score grew.
-//   scores (16·M, N)   sums (16·M, D)
-template <int D, int M, int N>
-__device__ inline void exponentiate(float (&scores)[M][N / 8][4], float (&sums)[M][D / 8][4], Softmax<M> &s, float factor) {
+// weigh turns the scores of a tile of keys into weights; down is by how much the sums of the
+// tiles before must be scaled, since a row's largest score may have grown.
+//   scores (16·M, N)
+template <int M, int N>
+__device__ inline void weigh(float (&scores)[M][N / 8][4], float (&down)[M][2], Softmax<M> &s, float factor) {
 #pragma unroll
 	for (int m = 0; m < M; m++)
 #pragma unroll
@@ -246,8 +246,9 @@ __device__ inline void exponentiate(float (&scores)[M][N / 8][4], float (&sums)[
 				top = fmaxf(top, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
 			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
 			top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
-			float shift = top * factor, down = exp2_fast(s.largest[m][half] * factor - shift);
-			float sum = s.total[m][half] * down;
+			float shift = top * factor;
+			down[m][half] = exp2_fast(s.largest[m][half] * factor - shift);
+			float sum = s.total[m][half] * down[m][half];
 #pragma unroll
 			for (int n = 0; n < N / 8; n++)
 #pragma unroll
@@ -255,12 +256,45 @@ __device__ inline void exponentiate(float (&scores)[M][N / 8][4], float (&sums)[
 					scores[m][n][e] = exp2_fast(fmaf(scores[m][n][e], factor, -shift));
 					sum += scores[m][n][e];
 				}
-#pragma unroll
-			for (int c = 0; c < D / 8; c++) {
-				sums[m][c][2 * half] *= down;
-				sums[m][c][2 * half + 1] *= down;
-			}
 			s.largest[m][half] = top;
 			s.total[m][half] = sum;
 		}
+}
+
+// scale_down scales the sums.
+//   sums (16·M, D)
+template <int D, int M> __device__ inline void scale_down(float (&sums)[M][D / 8][4], const float (&down)[M][2]) {
+#pragma unroll
+	for (int m = 0; m < M; m++)
+#pragma unroll
+		for (int c = 0; c < D / 8; c++)
+#pragma unroll
+			for (int e = 0; e < 4; e++) sums[m][c][e] *= down[m][e / 2];
+}
+
+// exponentiate does both where nothing of the sums is under way.
+//   scores (16·M, N)   sums (16·M, D)
+template <int D, int M, int N>
+__device__ inline void exponentiate(float (&scores)[M][N / 8][4], float (&sums)[M][D / 8][4], Softmax<M> &s, float factor) {
+	float down[M][2];
+	weigh<M, N>(scores, down, s, factor);
+	scale_down<D, M>(sums, down);
+}
+
+// finish ends the softmax of the m-th 16 rows, which begin at row first of the document: it
+// writes their log-sum-exp and returns what their sums are to be multiplied by.
+//   lse (T, heads)
+template <int M>
+__device__ inline void finish(float (&inverse)[2], const Softmax<M> &s, int m, float factor, float *RESTRICT lse,
+                              const Tile &t, int first) {
+#pragma unroll
+	for (int half = 0; half < 2; half++) {
+		float total = s.total[m][half];
+		total += __shfl_xor_sync(0xffffffffu, total, 1);
+		total += __shfl_xor_sync(0xffffffffu, total, 2);
+		inverse[half] = 1 / total;
+		int i = first + line(2 * half);
+		if (threadIdx.x % 4 == 0 && i < t.length)
+			lse[(long long)(t.start + i) * gridDim.y + blockIdx.y] = fmaf(s.largest[m][half] * factor, ln2, logf(total));
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Compiler is what compiles the kernels; its PTX runs on drivers of CUDA 12.4 and newer.
@@ -19,9 +20,15 @@ const Compiler = "NVRTC 12.4.127 with the headers of CUDA 12.4.127"
 // lets the PTX machine and the profilers name the line of the source.
 var Options = []string{"--std=c++17", "--generate-line-info"}
 
-// Targets are what each source is compiled for: sm_80 runs on every card since Ampere,
-// sm_90a only on Hopper, with its own instructions.
+// Targets are what sources are compiled for: sm_80 runs on every card since Ampere, sm_90a
+// only on Hopper, with its own instructions.
 var Targets = []string{"sm_80", "sm_90a"}
+
+// Fits tells whether a source is compiled for a target: all are for each, except those for
+// Hopper alone, whose names end in _sm90.cu.
+func Fits(source, target string) bool {
+	return target == "sm_90a" || !strings.HasSuffix(source, "_sm90.cu")
+}
 
 // File is the manifest's name beside the PTX.
 const File = "manifest.json"

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -21,6 +22,7 @@ var cards = []string{"sm_80", "sm_86", "sm_89", "sm_90a", "sm_100", "sm_120"}
 // usage is what the assembler says of one kernel on one target.
 type usage struct {
 	registers, sharedBytes, spillBytes int
+	serial                             bool // the assembler could not let wgmma run asynchronously
 }
 
 // column is one pair of text and target.
@@ -67,11 +69,14 @@ func run(ptxas, folder, out string) error {
 			}
 		}
 	}
-	var spilling []string
+	var complaints []string
 	for kernel, all := range found {
 		for c, u := range all {
 			if u.spillBytes > 0 {
-				spilling = append(spilling, fmt.Sprintf("%s on %s (%d bytes)", kernel, c.title(), u.spillBytes))
+				complaints = append(complaints, fmt.Sprintf("%s on %s spills %d bytes of registers", kernel, c.title(), u.spillBytes))
+			}
+			if u.serial {
+				complaints = append(complaints, fmt.Sprintf("%s on %s waits for each wgmma", kernel, c.title()))
 			}
 		}
 	}
@@ -79,9 +84,9 @@ func run(ptxas, folder, out string) error {
 		return err
 	}
 	fmt.Printf("%d kernels on %d targets: %s\n", len(found), len(columns), out)
-	if len(spilling) > 0 {
-		slices.Sort(spilling)
-		return fmt.Errorf("registers are spilled: %s", strings.Join(spilling, ", "))
+	if len(complaints) > 0 {
+		slices.Sort(complaints)
+		return errors.New(strings.Join(complaints, "; "))
 	}
 	return nil
 }
@@ -90,7 +95,9 @@ var (
 	entryLine = regexp.MustCompile(`Compiling entry function '([^']+)'`)
 	spillLine = regexp.MustCompile(`(\d+) bytes spill stores, (\d+) bytes spill loads`)
 	usedLine  = regexp.MustCompile(`Used (\d+) registers`)
-	smemLine  = regexp.MustCompile(`(\d+) bytes smem`)
+	// serialLine is an advice that comes before all kernels.
+	serialLine = regexp.MustCompile(`wgmma\.mma_async instructions are serialized .* in the function '([^']+)'`)
+	smemLine   = regexp.MustCompile(`(\d+) bytes smem`)
 )
 
 // assemble runs the assembler over one text and collects what it says of each kernel.
@@ -99,12 +106,16 @@ func assemble(ptxas, path string, c column, found map[string]map[column]usage) e
 	if err != nil {
 		return fmt.Errorf("%s for %s: %w\n%s", path, c.target, err, said)
 	}
+	file, _, _ := strings.Cut(filepath.Base(path), ".")
+	serial := map[string]bool{}
 	kernel := ""
 	var u usage
 	for line := range strings.Lines(string(said)) {
 		if m := entryLine.FindStringSubmatch(line); m != nil {
-			file, _, _ := strings.Cut(filepath.Base(path), ".")
-			kernel, u = file+" | "+m[1], usage{}
+			kernel, u = file+" | "+m[1], usage{serial: serial[m[1]]}
+		}
+		if m := serialLine.FindStringSubmatch(line); m != nil {
+			serial[m[1]] = true
 		}
 		if m := spillLine.FindStringSubmatch(line); m != nil {
 			u.spillBytes = number(m[1]) + number(m[2])
@@ -147,8 +158,9 @@ func table(version string, columns []column, found map[string]map[column]usage) 
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Kernels as NVIDIA's assembler sees them\n\n"+
 		"Registers a thread on each target, and static shared memory a block (dynamic shared memory stands\n"+
-		"beside each kernel in kernels/cuda/src). Written by `make ptxas` with ptxas %s; no kernel spills\n"+
-		"registers, or the command fails.\n\n| file | kernel | shared bytes |", version)
+		"beside each kernel in kernels/cuda/src). Sources that end in _sm90 are for Hopper alone. Written by\n"+
+		"`make ptxas` with ptxas %s; no kernel spills registers and no wgmma waits for the one before, or the\n"+
+		"command fails.\n\n| file | kernel | shared bytes |", version)
 	for _, c := range columns {
 		fmt.Fprintf(&b, " %s |", c.title())
 	}
@@ -159,9 +171,14 @@ func table(version string, columns []column, found map[string]map[column]usage) 
 	}
 	slices.Sort(kernels)
 	for _, kernel := range kernels {
-		fmt.Fprintf(&b, "| %s | %d |", kernel, found[kernel][columns[0]].sharedBytes)
+		all := found[kernel]
+		fmt.Fprintf(&b, "| %s | %d |", kernel, all[columns[len(columns)-1]].sharedBytes)
 		for _, c := range columns {
-			fmt.Fprintf(&b, " %d |", found[kernel][c].registers)
+			if u, ok := all[c]; ok {
+				fmt.Fprintf(&b, " %d |", u.registers)
+			} else {
+				b.WriteString(" – |")
+			}
 		}
 		b.WriteString("\n")
 	}

@@ -204,6 +204,14 @@ func (d *device) SetMaxDynamic(f driver.Function, n int) error {
 	return result("set dynamic shared memory", C.retort_set_max_dynamic(C.uint64_t(f), C.int(n)))
 }
 
+// EncodeTensorMap is driver.Device's EncodeTensorMap on the card.
+func (d *device) EncodeTensorMap(m driver.TensorMap) (encoded [driver.TensorMapBytes]byte, err error) {
+	err = result("encode tensor map", C.retort_encode_tensor_map(unsafe.Pointer(&encoded), C.uint64_t(m.Address),
+		C.uint64_t(m.Rows), C.uint64_t(m.Cols), C.uint64_t(m.StrideBytes),
+		C.uint(m.BoxRows), C.uint(m.BoxCols), C.int(m.SwizzleBytes)))
+	return encoded, err
+}
+
 // Launch is driver.Device's Launch on the card.
 func (d *device) Launch(f driver.Function, g driver.Geometry, args []byte, s driver.Stream) error {
 	for i := range 3 {

@@ -8,6 +8,6 @@
 // the linker.
 //
 // extra.c adds the calls that gorgonia.org/cu lacks: page-locked memory, function
-// attributes, stream capture and graphs, and a launch that takes the argument block as
+// attributes, tensor maps, stream capture and graphs, and a launch that takes the argument block as
 // it is and allocates nothing.
 package cu

@@ -1,6 +1,7 @@
 //go:build cuda && linux && (amd64 || arm64)
 
 #include <cuda.h>
+#include <string.h>
 #include "extra.h"
 
 #define AS(type, handle) ((type)(uintptr_t)(handle))
@@ -15,6 +16,31 @@ int retort_launch(uint64_t function, const unsigned *shape, void *args, size_t b
 
 int retort_set_max_dynamic(uint64_t function, int bytes) {
 	return cuFuncSetAttribute(AS(CUfunction, function), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
+}
+
+// retort_encode_tensor_map describes a matrix of bf16; map is 128 bytes at any address. Headers
+// before CUDA 12 lack the call.
+int retort_encode_tensor_map(void *map, uint64_t address, uint64_t rows, uint64_t cols, uint64_t stride_bytes,
+                             unsigned box_rows, unsigned box_cols, int swizzle_bytes) {
+#if CUDA_VERSION >= 12000
+	CUtensorMapSwizzle swizzle = CU_TENSOR_MAP_SWIZZLE_NONE;
+	if (swizzle_bytes == 32)
+		swizzle = CU_TENSOR_MAP_SWIZZLE_32B;
+	if (swizzle_bytes == 64)
+		swizzle = CU_TENSOR_MAP_SWIZZLE_64B;
+	if (swizzle_bytes == 128)
+		swizzle = CU_TENSOR_MAP_SWIZZLE_128B;
+	const cuuint64_t dims[] = {cols, rows}, strides[] = {stride_bytes};
+	const cuuint32_t box[] = {box_cols, box_rows}, steps[] = {1, 1};
+	CUtensorMap aligned;
+	CUresult result = cuTensorMapEncodeTiled(&aligned, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, AS(void *, address), dims,
+	                                         strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
+	                                         CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+	memcpy(map, &aligned, sizeof aligned);
+	return result;
+#else
+	return CUDA_ERROR_NOT_SUPPORTED;
+#endif
 }
 
 int retort_host_alloc(void **out, size_t bytes) { return cuMemHostAlloc(out, bytes, 0); }

@@ -3,6 +3,7 @@
 package cu
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +66,14 @@ func TestInChildWithDriver(t *testing.T) {
 	require.ErrorIs(t, launch(), driver.ErrIllegalAddress, "the stand-in saw the right arguments")
 	shape.SharedBytes = 9
 	require.ErrorIs(t, launch(), driver.ErrInvalid, "and wrong ones")
+
+	m := driver.TensorMap{Address: 4096, Rows: 70, Cols: 100, StrideBytes: 208, BoxRows: 32, BoxCols: 64, SwizzleBytes: 128}
+	encoded, err := device.EncodeTensorMap(m)
+	require.NoError(t, err)
+	require.Equal(t, bytes.Repeat([]byte{0x5a}, driver.TensorMapBytes), encoded[:])
+	m.Rows = 71
+	_, err = device.EncodeTensorMap(m)
+	require.ErrorIs(t, err, driver.ErrInvalid)
 }
 
 func TestInChildWithBrokenDriver(t *testing.T) {

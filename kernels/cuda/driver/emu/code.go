@@ -161,6 +161,25 @@ func (d *device) SetMaxDynamic(h driver.Function, n int) error {
 	return nil
 }
 
+// EncodeTensorMap makes a map of the PTX machine's own form.
+func (d *device) EncodeTensorMap(m driver.TensorMap) (encoded [driver.TensorMapBytes]byte, err error) {
+	const op, elementBytes = "encode tensor map", 2
+	if d.lost != nil {
+		return encoded, d.lost
+	}
+	if a := d.driver.options.Attributes; a.Major < 9 {
+		return encoded, driver.NewError(op, driver.CodeNotSupported, fmt.Sprintf("sm_%d%d has no tile copies", a.Major, a.Minor))
+	}
+	encoded, err = ptx.EncodeTensorMap(ptx.TensorMap{
+		Address: uint64(m.Address), ElementBytes: elementBytes, Dims: []int{m.Cols, m.Rows}, Strides: []int{m.StrideBytes},
+		Box: []int{m.BoxCols, m.BoxRows}, Swizzle: m.SwizzleBytes,
+	})
+	if err != nil {
+		return encoded, driver.NewError(op, driver.CodeInvalidValue, err.Error())
+	}
+	return encoded, nil
+}
+
 // Launch checks the launch now and queues it.
 func (d *device) Launch(h driver.Function, g driver.Geometry, args []byte, on driver.Stream) error {
 	const op = "launch"

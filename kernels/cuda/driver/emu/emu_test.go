@@ -211,7 +211,7 @@ func TestEveryCardRunsItsTexts(t *testing.T) {
 	for _, card := range []driver.Attributes{A100, H100, RTX4090} {
 		t.Run(card.Name, func(t *testing.T) {
 			r := open(t, Options{Attributes: card})
-			for _, name := range ptxfiles.Names() {
+			for _, name := range ptxfiles.Names(card.Major, card.Minor) {
 				source, file, err := ptxfiles.For(name, card.Major, card.Minor)
 				require.NoError(t, err)
 				m := must[driver.Module](r)(r.Load(file, source))
@@ -325,4 +325,28 @@ func TestModulesOfOneTextHaveTheirOwnVariables(t *testing.T) {
 	require.NoError(t, r.Unload(third))
 	require.NoError(t, r.Free(p))
 	require.NoError(t, r.Close())
+}
+
+func TestTensorMapsAreHoppersAndChecked(t *testing.T) {
+	m := driver.TensorMap{Address: 256, Rows: 9, Cols: 100, StrideBytes: 208, BoxRows: 64, BoxCols: 64, SwizzleBytes: 128}
+	encode := func(card driver.Attributes, change func(m *driver.TensorMap)) error {
+		r, changed := open(t, Options{Attributes: card}), m
+		change(&changed)
+		p := r.alloc(4096)
+		changed.Address += p
+		_, err := r.EncodeTensorMap(changed)
+		require.NoError(t, r.Free(p))
+		require.NoError(t, r.Close())
+		return err
+	}
+	require.NoError(t, encode(H100, func(*driver.TensorMap) {}))
+	requireCode(t, driver.CodeNotSupported, encode(A100, func(*driver.TensorMap) {}))
+	for name, change := range map[string]func(m *driver.TensorMap){
+		"address": func(m *driver.TensorMap) { m.Address += 8 },
+		"stride":  func(m *driver.TensorMap) { m.StrideBytes = 200 },
+		"box":     func(m *driver.TensorMap) { m.BoxRows = 257 },
+		"swizzle": func(m *driver.TensorMap) { m.SwizzleBytes = 64 },
+	} {
+		t.Run(name, func(t *testing.T) { requireCode(t, driver.CodeInvalidValue, encode(H100, change)) })
+	}
 }

@@ -180,6 +180,14 @@ func (d *device) SetMaxDynamic(f driver.Function, n int) error {
 	return d.inner.SetMaxDynamic(f, n)
 }
 
+// EncodeTensorMap is driver.Device's EncodeTensorMap of the wrapped device, unless it is its turn to fail.
+func (d *device) EncodeTensorMap(m driver.TensorMap) ([driver.TensorMapBytes]byte, error) {
+	if err := d.faults.before("encode tensor map"); err != nil {
+		return [driver.TensorMapBytes]byte{}, err
+	}
+	return d.inner.EncodeTensorMap(m)
+}
+
 // Launch is driver.Device's Launch of the wrapped device, unless it is its turn to fail.
 func (d *device) Launch(f driver.Function, g driver.Geometry, args []byte, s driver.Stream) error {
 	if err := d.faults.before("launch"); err != nil {

@@ -79,6 +79,9 @@ func program(c *driver.Context) (out []byte, err error) {
 		!try(c.Fill(b, 7, 4, s)) || !try(c.CopyIn(a, host, s)) {
 		return nil, err
 	}
+	if _, e = c.EncodeTensorMap(driver.TensorMap{Address: a, Rows: 1, Cols: 2}); !try(e) {
+		return nil, err
+	}
 	var args driver.Args
 	launch := func() error {
 		return c.Launch(f, driver.Geometry{Grid: [3]int{1}, Block: [3]int{4}}, args.Reset().Ptr(b).Ptr(a).Int32(4), s)
@@ -196,6 +199,7 @@ func TestNothingReachesADeviceThatIsLost(t *testing.T) {
 		"load":                func() error { return only(c.Load("test", "double")) },
 		"function":            func() error { return only(c.Function(m, "double")) },
 		"function attributes": func() error { return only(c.FunctionAttributes(f)) },
+		"encode tensor map":   func() error { return only(c.EncodeTensorMap(driver.TensorMap{Address: p, Rows: 1, Cols: 1})) },
 		"set max dynamic":     func() error { return c.SetMaxDynamic(f, 1) },
 		"launch":              func() error { return c.Launch(f, driver.Geometry{}, new(driver.Args), s) },
 		"begin capture":       func() error { return c.BeginCapture(s) },

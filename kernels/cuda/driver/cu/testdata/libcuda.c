@@ -54,3 +54,14 @@ int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
 	            extra[2] == (void *)2 && *(size_t *)extra[3] == 12 && !extra[4];
 	return right ? 700 : 1; // an illegal address: the answer that a test can tell from both others
 }
+
+// cuTensorMapEncodeTiled checks what it is told of a matrix, and answers 1 when something is wrong.
+int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address, const unsigned long long *dims,
+                           const unsigned long long *strides, const unsigned *box, const unsigned *steps,
+                           int interleave, int swizzle, int promotion, int fill) {
+	int right = (size_t)map % 64 == 0 && type == 9 && rank == 2 && address == (void *)4096 && dims[0] == 100 &&
+	            dims[1] == 70 && strides[0] == 208 && box[0] == 64 && box[1] == 32 && steps[0] == 1 && steps[1] == 1 &&
+	            interleave == 0 && swizzle == 3 && promotion == 3 && fill == 0;
+	memset(map, 0x5a, 128);
+	return right ? 0 : 1;
+}

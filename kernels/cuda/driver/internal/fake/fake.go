@@ -4,6 +4,7 @@
 package fake
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -244,6 +245,12 @@ func (m *Device) FunctionAttributes(driver.Function) (driver.FunctionAttributes,
 
 // SetMaxDynamic does nothing.
 func (m *Device) SetMaxDynamic(driver.Function, int) error { return nil }
+
+// EncodeTensorMap returns the address alone.
+func (m *Device) EncodeTensorMap(t driver.TensorMap) (encoded [driver.TensorMapBytes]byte, err error) {
+	binary.LittleEndian.PutUint64(encoded[:], uint64(t.Address))
+	return encoded, nil
+}
 
 // Launch calls the Go function.
 func (m *Device) Launch(f driver.Function, g driver.Geometry, args []byte, _ driver.Stream) error {
