@@ -57,8 +57,18 @@ func TestDownloadResumesInTheNextCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := f.client(t)
 	c.Progress = func(_ string, done, _ int64) { cancel() }
+	f.before = func(w http.ResponseWriter, r *http.Request, cdn bool) bool {
+		if cdn { // half of it, then nothing until the client has gone
+			w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+			_, _ = w.Write([]byte(content[:len(content)/2]))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
+		return cdn
+	}
 	_, err := c.Model(ctx, "org/name")
 	require.ErrorIs(t, err, context.Canceled)
+	f.before = nil
 	partial := filepath.Join(c.CacheDir, "models--org--name", "blobs", sha(content)+".incomplete")
 	info, err := os.Stat(partial)
 	require.NoError(t, err)
