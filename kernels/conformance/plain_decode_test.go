@@ -27,6 +27,11 @@ func (p *plain) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kernels
 }
 
 func (p *plain) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
+	likeHead(logprobs, dx, dw, x, w, targets, weights, chunk)
+	reference.HeadCrossEntropy(vec(logprobs), mat(dx), mat(dw), mat(x), mat(w), ints(targets), vec(weights), nil)
+}
+
+func likeHead(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	like("logprobs", logprobs, 1, x.Rows)
 	like("targets", targets, 1, x.Rows)
 	like("weights", weights, 1, x.Rows)
@@ -34,7 +39,17 @@ func (p *plain) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk
 	like("dw", dw, w.Rows, w.Cols)
 	like("w", w, w.Rows, x.Cols)
 	like("chunk", chunk, chunk.Rows, w.Rows)
-	reference.HeadCrossEntropy(vec(logprobs), mat(dx), mat(dw), mat(x), mat(w), ints(targets), vec(weights), nil)
+}
+
+func (p *plain) HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights kernels.Tensor, teacher kernels.Teacher, chunk kernels.Tensor) {
+	likeHead(logprobs, dx, dw, x, w, targets, weights, chunk)
+	like("kl", kl, 1, x.Rows)
+	teacher.Want("HeadDistill", x.Rows, w.Rows)
+	t := reference.Teacher[float32]{Logits: mat(teacher.Logits), Weight: teacher.Weight, Temperature: teacher.Temperature}
+	for i := range teacher.IDs.Rows {
+		t.IDs = append(t.IDs, ints(teacher.IDs.RowRange(i, i+1))...)
+	}
+	reference.HeadDistill(vec(logprobs), vec(kl), mat(dx), mat(dw), mat(x), mat(w), ints(targets), vec(weights), t, nil)
 }
 
 // parameters opens what is optimized.
