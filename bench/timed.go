@@ -159,6 +159,13 @@ func (t *timed) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk
 	})
 }
 
+// HeadDistill is timed; it is three products.
+func (t *timed) HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights kernels.Tensor, teacher kernels.Teacher, chunk kernels.Tensor) {
+	t.measure("HeadDistill", 3*product(x.Rows, w.Rows, w.Cols), tensors{dx, dw, x, w, teacher.Logits, teacher.IDs}, func() {
+		t.Backend.HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights, teacher, chunk)
+	})
+}
+
 // GlobalNorm is timed.
 func (t *timed) GlobalNorm(control kernels.Tensor, params []kernels.Parameter, maxNorm float32) {
 	var grads tensors

@@ -9,7 +9,10 @@
 // of a decoding step, P positions of a table.
 package kernels
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrDevice is what every error of a failing device is, for errors.Is: out of memory, a lost
 // context, a kernel that does not load.
@@ -227,6 +230,50 @@ type Losses interface {
 	//   logprobs (1, N)   dx, x (N, d)   dw, w (V, d)
 	//   targets (1, N) int32   weights (1, N)   chunk (C, V) float32 scratch, C ≥ 1
 	HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk Tensor)
+	// HeadDistill is HeadCrossEntropy with a teacher beside the targets: for the loss
+	//
+	//	Σ weights[i]·((1−λ)·−logprobs[i] + λ·T²·kl[i])
+	//
+	// where kl[i] = KL(p ‖ q), p is the teacher's softmax(logits/T) over the tokens that it names and q the
+	// student's over the whole vocabulary. By logits its gradient is
+	// weights[i]·((1−λ)·(softmax(logits) − onehot(targets[i])) + λ·T·(q − p)).
+	//   logprobs, kl (1, N)   the others as in HeadCrossEntropy
+	HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights Tensor, teacher Teacher, chunk Tensor)
+}
+
+// Teacher is what a teacher says of N rows, and how much it counts beside their targets
+// (Hinton et al., arXiv 1503.02531). A logit of −Inf is a token without probability; a row of
+// nothing else has no teacher: its λ and its KL are 0.
+type Teacher struct {
+	Logits      Tensor  // (N, V) float32; with IDs (N, k), k at most MostTeacherTokens
+	IDs         Tensor  // (N, k) int32, or absent; different in a row where logits are not −Inf
+	Weight      float32 // λ, 0 to 1
+	Temperature float32 // T of both softmaxes, above 0
+}
+
+// MostTeacherTokens is how many tokens a row of Teacher.IDs may name; full logits name more.
+const MostTeacherTokens = 8192
+
+// Want panics unless the teacher fits n rows of a loss over the vocabulary.
+func (t Teacher) Want(op string, n, vocabulary int) {
+	if t.IDs.Absent() {
+		Want(op, "teacher.Logits", t.Logits, Float32, n, vocabulary)
+	} else {
+		Want(op, "teacher.IDs", t.IDs, Int32, n, min(t.Logits.Cols, MostTeacherTokens))
+		Want(op, "teacher.Logits", t.Logits, Float32, n, t.IDs.Cols)
+	}
+	if !(t.Weight >= 0 && t.Weight <= 1 && t.Temperature > 0) {
+		panic(fmt.Sprintf("kernels: %s: a teacher of weight %g and temperature %g, want 0 to 1 and above 0", op, t.Weight, t.Temperature))
+	}
+}
+
+// RowRange is the teacher of rows [lo, hi).
+func (t Teacher) RowRange(lo, hi int) Teacher {
+	t.Logits = t.Logits.RowRange(lo, hi)
+	if !t.IDs.Absent() {
+		t.IDs = t.IDs.RowRange(lo, hi)
+	}
+	return t
 }
 
 // Parameter is one tensor under optimization.

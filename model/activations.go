@@ -46,6 +46,7 @@ type shared struct {
 	drows    kernels.Tensor // (N, d)
 
 	logprobs kernels.Tensor // (1, N·batches)
+	kl       kernels.Tensor // (1, N·batches)  divergences from a teacher
 }
 
 // planner allocates a pass's buffers and keeps the first error.
@@ -128,7 +129,8 @@ func (p *planner) shared(c Config, o PassOptions) shared {
 	s := shared{
 		delta: p.activation(t, d), act: p.activation(t, c.FFN),
 		final: p.activation(t, d), hidden: p.activation(t, d), statsF: p.float(t, 2),
-		rows: p.activation(n, d), logits: p.float(max(1, min(n, p.k.HeadRows(c.Vocab))), c.Vocab), logprobs: p.float(1, n*max(1, o.Batches)),
+		rows: p.activation(n, d), logits: p.float(max(1, min(n, p.k.HeadRows(c.Vocab))), c.Vocab),
+		logprobs: p.float(1, n*max(1, o.Batches)), kl: p.float(1, n*max(1, o.Batches)),
 	}
 	if o.Training {
 		s.dx, s.dh = p.activation(t, d), p.activation(t, d)

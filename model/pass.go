@@ -21,8 +21,9 @@ type Pass struct {
 	layers []activations
 	shared shared
 	grads  *weights // nil when the pass does not train
-	// the log-probabilities at the beginning of shared.logprobs that LogProbs has not returned
-	kept, batches int
+	// the log-probabilities at the beginning of shared.logprobs that LogProbs has not returned,
+	// and how many it returned last
+	kept, last, batches int
 	// recompute: blocks keep only their input and are run again before their backward pass
 	recompute bool
 
@@ -122,33 +123,39 @@ func (p *Pass) activations(layer int) activations {
 
 // Loss computes the log-probabilities of the batch's targets, nothing else.
 func (p *Pass) Loss() {
-	p.head(false)
+	p.head(false, nil)
 }
 
 // LossBackward computes the log-probabilities of the batch's targets and adds the
 // gradients of −Σ weight·logprob to those of the parameters.
 func (p *Pass) LossBackward() {
-	p.head(true)
+	p.head(true, nil)
 	p.backwardFromHidden()
 }
 
-// head runs the language-model head and the loss over the trained rows; with backward it
-// leaves the gradient of the last hidden state in shared.dh, where other losses may add
-// theirs before backwardFromHidden.
-func (p *Pass) head(backward bool) {
+// head runs the language-model head and the loss over the trained rows, with a teacher where
+// there is one; with backward it leaves the gradient of the last hidden state in shared.dh,
+// where other losses may add theirs before backwardFromHidden.
+func (p *Pass) head(backward bool, teacher *kernels.Teacher) {
 	k, n := p.k, p.in.n
 	s := p.shared.first(p.in.t, n)
-	logprobs := p.keep(n)
+	logprobs, kl := p.keep(n)
 	rows := p.in.rows.ColRange(0, n)
 	targets, weights := p.in.targets.ColRange(0, n), p.in.weights.ColRange(0, n)
 	k.GatherRows(s.rows, s.hidden, rows)
-	if !backward {
-		k.HeadCrossEntropy(logprobs, kernels.Tensor{}, kernels.Tensor{}, s.rows, p.w.head, targets, weights, s.logits)
-		return
+	drows, dhead := kernels.Tensor{}, kernels.Tensor{}
+	if backward {
+		drows, dhead = s.drows, p.grads.head
 	}
-	k.HeadCrossEntropy(logprobs, s.drows, p.grads.head, s.rows, p.w.head, targets, weights, s.logits)
-	k.Zero(s.dh)
-	k.ScatterRows(s.dh, s.drows, rows)
+	if teacher == nil {
+		k.HeadCrossEntropy(logprobs, drows, dhead, s.rows, p.w.head, targets, weights, s.logits)
+	} else {
+		k.HeadDistill(logprobs, kl, drows, dhead, s.rows, p.w.head, targets, weights, *teacher, s.logits)
+	}
+	if backward {
+		k.Zero(s.dh)
+		k.ScatterRows(s.dh, s.drows, rows)
+	}
 }
 
 // backwardFromHidden carries the gradient of the last hidden state down to the embedding.
@@ -170,14 +177,14 @@ func (p *Pass) backwardFromHidden() {
 	}
 }
 
-// keep returns the place of n more log-probabilities. A pass that is read after every batch
-// needs no call of LogProbs between them.
-func (p *Pass) keep(n int) kernels.Tensor {
+// keep returns the places of n more log-probabilities and divergences. A pass that is read after
+// every batch needs no call of LogProbs between them.
+func (p *Pass) keep(n int) (logprobs, kl kernels.Tensor) {
 	if p.batches <= 1 {
 		p.kept = 0
 	}
 	p.kept += n
-	return p.shared.logprobs.ColRange(p.kept-n, p.kept)
+	return p.shared.logprobs.ColRange(p.kept-n, p.kept), p.shared.kl.ColRange(p.kept-n, p.kept)
 }
 
 // LogProbs waits for the device and returns the log-probability of every target of the
@@ -187,7 +194,7 @@ func (p *Pass) LogProbs(dst []float32) ([]float32, error) {
 	if cap(dst) < n {
 		dst = make([]float32, n)
 	}
-	dst, p.kept = dst[:n], 0
+	dst, p.kept, p.last = dst[:n], 0, n
 	return dst, p.k.Download(dst, p.shared.logprobs.ColRange(0, n))
 }
 

@@ -166,6 +166,8 @@ func lossCases(s scale) (list []benchCase) {
 		for _, dtype := range types(m) {
 			list = append(list, benchCase{"loss", "HeadCrossEntropy", dims{T: s.rows, D: m.d, V: m.v, Chunk: min(s.rows, 1024)}, dtype})
 		}
+		d := dims{T: s.rows, D: m.d, V: m.v, Chunk: min(s.rows, 1024), TopK: 64}
+		list = append(list, benchCase{"loss", "HeadDistill", d, kernels.BFloat16})
 	}
 	return list
 }

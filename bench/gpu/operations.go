@@ -19,6 +19,7 @@ type dims struct {
 	Doc    int `json:"doc,omitempty"`    // tokens of each document
 	V      int `json:"V,omitempty"`      // vocabulary
 	Chunk  int `json:"chunk,omitempty"`  // rows of the loss's scratch
+	TopK   int `json:"k,omitempty"`      // tokens that a teacher names; 0: all
 	Layers int `json:"layers,omitempty"` // blocks whose parameters the optimizer updates
 }
 
@@ -28,7 +29,7 @@ func (d dims) String() string {
 	for _, p := range []struct {
 		name string
 		n    int
-	}{{"T", d.T}, {"d", d.D}, {"out", d.Out}, {"H", d.H}, {"K", d.K}, {"D", d.Size}, {"doc", d.Doc}, {"V", d.V}, {"layers", d.Layers}} {
+	}{{"T", d.T}, {"d", d.D}, {"out", d.Out}, {"H", d.H}, {"K", d.K}, {"D", d.Size}, {"doc", d.Doc}, {"V", d.V}, {"k", d.TopK}, {"layers", d.Layers}} {
 		if p.n != 0 {
 			parts = append(parts, fmt.Sprint(p.name, "=", p.n))
 		}

@@ -47,6 +47,11 @@ func init() {
 				return 2*matrix(d.T, d.D)*size + matrix(d.V, d.D)*(size+8)
 			},
 			flops: func(d dims) float64 { return 6 * matrix(d.T, d.D) * float64(d.V) }},
+		operation{name: "HeadDistill", methods: []string{"HeadDistill"}, build: buildDistill,
+			bytes: func(d dims, size float64) float64 {
+				return 2*matrix(d.T, d.D)*size + matrix(d.V, d.D)*(size+8) + 8*matrix(d.T, d.TopK)
+			},
+			flops: func(d dims) float64 { return 6 * matrix(d.T, d.D) * float64(d.V) }},
 	)
 }
 
@@ -98,4 +103,23 @@ func buildHead(s *set, d dims) func() {
 	x, w, chunk := s.random(d.T, d.D, 1), s.weight(d.V, d.D), s.zeros32(d.Chunk, d.V)
 	targets, weights := s.ints(s.below(d.T, d.V)), s.random32(1, d.T, 1/float32(d.T))
 	return func() { s.b.HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk) }
+}
+
+// buildDistill is a teacher that names d.TopK tokens of each row.
+func buildDistill(s *set, d dims) func() {
+	logprobs, kl, dx, dw := s.zeros32(1, d.T), s.zeros32(1, d.T), s.zeros(d.T, d.D), s.zeros32(d.V, d.D)
+	x, w, chunk := s.random(d.T, d.D, 1), s.weight(d.V, d.D), s.zeros32(d.Chunk, d.V)
+	targets, weights := s.ints(s.below(d.T, d.V)), s.random32(1, d.T, 1/float32(d.T))
+	ids := make([]int32, 0, d.T*d.TopK)
+	for range d.T {
+		from := s.rand.IntN(d.V)
+		for j := range d.TopK { // spread over the vocabulary, all different
+			ids = append(ids, int32((from+j*(d.V/d.TopK))%d.V))
+		}
+	}
+	teacher := kernels.Teacher{Logits: s.random32(d.T, d.TopK, 2), IDs: s.ints(ids), Weight: 0.5, Temperature: 2}
+	if s.err == nil {
+		teacher.IDs = teacher.IDs.Reshape(d.T, d.TopK)
+	}
+	return func() { s.b.HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights, teacher, chunk) }
 }

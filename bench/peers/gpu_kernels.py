@@ -114,6 +114,18 @@ def build(q):
         x, w = normal(dtype, t, d, grad=True), normal(dtype, v, d, grad=True)
         targets = torch.randint(0, v, (t,), device=CUDA)
         return lambda: torch.autograd.grad(F.cross_entropy(F.linear(x, w).float(), targets), (x, w))
+    if op == "HeadDistill":
+        k, temperature, weight = q["k"], 2.0, 0.5
+        x, w = normal(dtype, t, d, grad=True), normal(dtype, v, d, grad=True)
+        targets, ids = torch.randint(0, v, (t,), device=CUDA), torch.randint(0, v, (t, k), device=CUDA)
+        teacher = F.softmax(torch.randn(t, k, device=CUDA) * 2 / temperature, dim=1)
+
+        def loss():
+            logits = F.linear(x, w).float()
+            student = F.log_softmax(logits / temperature, dim=1).gather(1, ids)
+            kl = F.kl_div(student, teacher, reduction="batchmean")
+            return (1 - weight) * F.cross_entropy(logits, targets) + weight * temperature**2 * kl
+        return lambda: torch.autograd.grad(loss(), (x, w))
     raise ValueError("PyTorch's side has no " + op)
 
 

@@ -27,7 +27,7 @@ type Arg struct {
 	dtype      kernels.DType
 	rows, cols int
 	floats     []float32 // (rows, cols), representable in dtype
-	ints       []int32   // (1, cols)
+	ints       []int32   // (rows, cols)
 	perRow     int       // rows of the argument per row of the operation; 0: shared by all rows
 	perColumn  bool      // (1, n): one column per row of the operation
 	dense      bool      // contiguous also where the shape is strided
@@ -98,15 +98,23 @@ func (c *Case) update32(name string, rows, cols int) *Arg {
 	return c.declare(name, update, kernels.Float32, rows, cols)
 }
 
-// ints declares an int32 input, intsOut an int32 output.
+// ints declares an int32 input of one row, intsOut an int32 output.
 func (c *Case) ints(name string, values []int32) *Arg {
 	a := c.declare(name, input, kernels.Int32, 1, len(values))
 	a.ints = values
 	return a
 }
+
 func (c *Case) intsOut(name string, n int) *Arg {
 	a := c.declare(name, output, kernels.Int32, 1, n)
 	a.ints = make([]int32, n)
+	return a
+}
+
+// intRows declares an int32 input of several rows.
+func (c *Case) intRows(name string, rows, cols int, values []int32) *Arg {
+	a := c.declare(name, input, kernels.Int32, rows, cols)
+	a.ints = values
 	return a
 }
 
@@ -216,6 +224,9 @@ func (c *Case) rows(lo, hi int) *Case {
 		switch {
 		case a.name == "documents":
 			cut.ints, cut.cols = part.starts, len(part.starts)
+		case a.perRow > 0 && a.dtype == kernels.Int32:
+			cut.rows = (hi - lo) * a.perRow
+			cut.ints = a.ints[lo*a.perRow*a.cols : hi*a.perRow*a.cols]
 		case a.perRow > 0:
 			cut.rows = (hi - lo) * a.perRow
 			cut.floats = a.floats[lo*a.perRow*a.cols : hi*a.perRow*a.cols]

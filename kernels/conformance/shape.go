@@ -22,6 +22,7 @@ type Shape struct {
 	P      int   // rows of a table or of a cache
 	Chunk  int   // rows of the loss's scratch
 	Step   int   // optimizer steps taken before
+	TopK   int   // tokens that a teacher names in each row; 0: all
 
 	Norm       kernels.NormKind
 	GELU       kernels.GELUKind
@@ -30,11 +31,15 @@ type Shape struct {
 	InPlace    bool
 	MaxNorm    float32
 	Sampling   kernels.Sampling
+	Teacher    Teaching
 
 	Strided bool   // every argument is a view inside a larger buffer
 	Absent  string // optional arguments that are left out, separated by blanks
 	Special string // inputs out of the ordinary: "huge", "offset", "nan", …
 }
+
+// Teaching is how a teacher's logits are used at a shape: kernels.Teacher without them.
+type Teaching struct{ Weight, Temperature float32 }
 
 // String names the shape in the output of tests, without blanks.
 func (s Shape) String() string {
@@ -53,7 +58,7 @@ func (s Shape) String() string {
 		name string
 		n    int
 	}{{"T", s.T}, {"N", s.N}, {"d", s.D}, {"out", s.Out}, {"groups", s.Groups}, {"H", s.H}, {"K", s.K},
-		{"D", s.Size}, {"V", s.V}, {"P", s.P}, {"C", s.Chunk}, {"step", s.Step}} {
+		{"D", s.Size}, {"V", s.V}, {"P", s.P}, {"C", s.Chunk}, {"step", s.Step}, {"k", s.TopK}} {
 		add(n.name, n.n)
 	}
 	if len(s.Docs) > 8 {
@@ -68,6 +73,9 @@ func (s Shape) String() string {
 	flag("inplace", s.InPlace)
 	if s.Sampling != (kernels.Sampling{}) {
 		parts = append(parts, fmt.Sprintf("temperature=%g,k=%d,p=%g", s.Sampling.Temperature, s.Sampling.TopK, s.Sampling.TopP))
+	}
+	if s.Teacher != (Teaching{}) {
+		parts = append(parts, fmt.Sprintf("weight=%g,temperature=%g", s.Teacher.Weight, s.Teacher.Temperature))
 	}
 	if s.MaxNorm != 0 {
 		parts = append(parts, fmt.Sprintf("max=%g", s.MaxNorm))

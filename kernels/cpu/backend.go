@@ -48,6 +48,7 @@ type tasks struct {
 	attentionBack attentionBackwardTask
 	gather        gatherTask
 	crossEntropy  crossEntropyTask
+	distill       distillTask
 	squares       squaresTask
 	adamw         adamwTask
 	cacheStore    cacheStoreTask

@@ -25,7 +25,20 @@ func (b *Backend) HeadRows(vocabulary int) int { return max(1, headChunkLogits/v
 
 // HeadCrossEntropy runs head, loss and their backward a chunk of rows at a time.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
-	const op = "HeadCrossEntropy"
+	wantHead("HeadCrossEntropy", logprobs, dx, dw, x, w, targets, weights, chunk)
+	lp, ws, tg := view(logprobs), view(weights), ints(targets)
+	b.throughHead(dx, dw, x, w, chunk, func(logits kernels.Tensor, lo, hi int) {
+		t := &b.tasks.crossEntropy
+		*t = crossEntropyTask{
+			logits: view(logits), logprobs: lp.data[lo:hi], targets: tg[lo:hi], weights: ws.data[lo:hi],
+			gradient: !dx.Absent() || !dw.Absent(),
+		}
+		b.pool.Do(t, hi-lo)
+	})
+}
+
+// wantHead checks the arguments that every loss of the head has.
+func wantHead(op string, logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	n := x.Rows
 	want(op, "x", x, n, w.Cols)
 	want(op, "logprobs", logprobs, 1, n)
@@ -34,20 +47,17 @@ func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chu
 	want(op, "chunk", chunk, chunk.Rows, w.Rows)
 	wantOptional(op, "dx", dx, n, x.Cols)
 	wantOptional(op, "dw", dw, w.Rows, w.Cols)
+}
 
-	gradient := !dx.Absent() || !dw.Absent()
-	lp, ws, tg := view(logprobs), view(weights), ints(targets)
-	t := &b.tasks.crossEntropy
-	for lo := 0; lo < n; lo += chunk.Rows {
-		hi := min(n, lo+chunk.Rows)
-		logits := chunk.RowRange(0, hi-lo)
-		rows := x.RowRange(lo, hi)
+// throughHead takes x through the head w, as many rows at a time as chunk has: loss turns the
+// logits of rows [lo, hi) into their gradient, in place, which goes on to dx and dw where they
+// are given.
+func (b *Backend) throughHead(dx, dw, x, w, chunk kernels.Tensor, loss func(logits kernels.Tensor, lo, hi int)) {
+	for lo := 0; lo < x.Rows; lo += chunk.Rows {
+		hi := min(x.Rows, lo+chunk.Rows)
+		logits, rows := chunk.RowRange(0, hi-lo), x.RowRange(lo, hi)
 		b.Linear(logits, rows, w, kernels.Tensor{})
-		*t = crossEntropyTask{
-			logits: view(logits), logprobs: lp.data[lo:hi], targets: tg[lo:hi], weights: ws.data[lo:hi],
-			gradient: gradient,
-		}
-		b.pool.Do(t, hi-lo)
+		loss(logits, lo, hi)
 		if !dx.Absent() {
 			b.LinearBackwardInput(dx.RowRange(lo, hi), logits, w, false)
 		}

@@ -56,6 +56,12 @@ func ints(t kernels.Tensor) []int32 {
 	return own(t).ints[t.Off : t.Off+t.Len()]
 }
 
+// intRow opens row i of an int32 matrix.
+func intRow(t kernels.Tensor, i int) []int32 {
+	o := t.Off + i*t.Stride
+	return own(t).ints[o : o+t.Cols]
+}
+
 func wantLen(op string, t kernels.Tensor, n int) {
 	if t.Len() != n {
 		panic(fmt.Sprintf("kernels: %s: %d host values for tensor %v", op, n, t))

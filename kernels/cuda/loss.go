@@ -14,7 +14,18 @@ func (b *Backend) HeadRows(int) int { return headRows }
 
 // HeadCrossEntropy runs head, loss and their backward a chunk of rows at a time.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
-	const op = "HeadCrossEntropy"
+	b.wantHead("HeadCrossEntropy", logprobs, dx, dw, x, w, targets, weights, chunk)
+	vocabulary, gradient := w.Rows, flag(!dx.Absent() || !dw.Absent())
+	b.throughHead(dx, dw, x, w, chunk, func(logits matrix, lo, hi int) {
+		g := rowGrid(hi-lo, min(512, vocabularyThreads(vocabulary)))
+		b.launch(crossEntropy, g, b.args.Reset().Ptr(b.pointer(logprobs.ColRange(lo, hi))).
+			Ptr(logits.at).Ptr(b.pointer(targets.ColRange(lo, hi))).Ptr(b.pointer(weights.ColRange(lo, hi))).
+			Int32(vocabulary).Int32(logits.stride).Int32(gradient))
+	})
+}
+
+// wantHead checks the arguments that every loss of the head has.
+func (b *Backend) wantHead(op string, logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	n, vocabulary := x.Rows, w.Rows
 	kernels.Want(op, "x", x, b.activation, n, w.Cols)
 	kernels.Want(op, "w", w, b.activation, vocabulary, x.Cols)
@@ -24,19 +35,20 @@ func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chu
 	kernels.Want(op, "chunk", chunk, kernels.Float32, chunk.Rows, vocabulary)
 	wantOptional(op, "dx", dx, b.activation, n, x.Cols)
 	wantOptional(op, "dw", dw, kernels.Float32, vocabulary, w.Cols)
+}
 
-	gradient := !dx.Absent() || !dw.Absent()
+// throughHead takes x through the head w, as many rows at a time as chunk has room for: loss
+// turns the logits of rows [lo, hi) into their gradient, in place, which goes on to dx and dw
+// where they are given.
+func (b *Backend) throughHead(dx, dw, x, w, chunk kernels.Tensor, loss func(logits matrix, lo, hi int)) {
 	logits := b.logits(chunk)
-	threads := min(512, vocabularyThreads(vocabulary))
-	for lo := 0; lo < n; lo += logits.rows {
-		hi := min(n, lo+logits.rows)
+	for lo := 0; lo < x.Rows; lo += logits.rows {
+		hi := min(x.Rows, lo+logits.rows)
 		part := logits
 		part.rows = hi - lo
 		rows := b.matrix(x.RowRange(lo, hi))
 		b.product(rowsByRows, part, rows, b.matrix(w), epilogue{})
-		b.launch(crossEntropy, rowGrid(hi-lo, threads), b.args.Reset().Ptr(b.pointer(logprobs.ColRange(lo, hi))).
-			Ptr(part.at).Ptr(b.pointer(targets.ColRange(lo, hi))).Ptr(b.pointer(weights.ColRange(lo, hi))).
-			Int32(vocabulary).Int32(part.stride).Int32(flag(gradient)))
+		loss(part, lo, hi)
 		part.dtype = b.activation // the gradient, in the logits' place
 		part.stride *= kernels.Float32.Size() / b.activation.Size()
 		if !dx.Absent() {

@@ -136,6 +136,12 @@ func (b BF16) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk k
 	store(dx)
 }
 
+// HeadDistill rounds the gradients of the logits, then dx.
+func (b BF16) HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights kernels.Tensor, teacher kernels.Teacher, chunk kernels.Tensor) {
+	b.Backend.HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights, teacher, chunk)
+	store(dx)
+}
+
 // AdamW rounds the values that it makes of masters.
 func (b BF16) AdamW(control kernels.Tensor, params []kernels.Parameter, hp kernels.AdamW) {
 	b.Backend.AdamW(control, params, hp)

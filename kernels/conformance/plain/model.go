@@ -30,6 +30,11 @@ func (p *Backend) AttentionBackward(dq, dk, dv, delta, do, o, lse, q, k, v kerne
 
 // HeadCrossEntropy is done by the reference.
 func (p *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
+	likeHead(logprobs, dx, dw, x, w, targets, weights, chunk)
+	reference.HeadCrossEntropy(Vec(logprobs), Mat(dx), Mat(dw), Mat(x), Mat(w), Ints(targets), Vec(weights), p.stored)
+}
+
+func likeHead(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {
 	like("logprobs", logprobs, 1, x.Rows)
 	like("targets", targets, 1, x.Rows)
 	like("weights", weights, 1, x.Rows)
@@ -37,7 +42,18 @@ func (p *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chu
 	like("dw", dw, w.Rows, w.Cols)
 	like("w", w, w.Rows, x.Cols)
 	like("chunk", chunk, chunk.Rows, w.Rows)
-	reference.HeadCrossEntropy(Vec(logprobs), Mat(dx), Mat(dw), Mat(x), Mat(w), Ints(targets), Vec(weights), p.stored)
+}
+
+// HeadDistill is done by the reference.
+func (p *Backend) HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights kernels.Tensor, teacher kernels.Teacher, chunk kernels.Tensor) {
+	likeHead(logprobs, dx, dw, x, w, targets, weights, chunk)
+	like("kl", kl, 1, x.Rows)
+	teacher.Want("HeadDistill", x.Rows, w.Rows)
+	t := reference.Teacher[float32]{Logits: Mat(teacher.Logits), Weight: teacher.Weight, Temperature: teacher.Temperature}
+	for i := range teacher.IDs.Rows {
+		t.IDs = append(t.IDs, Ints(teacher.IDs.RowRange(i, i+1))...)
+	}
+	reference.HeadDistill(Vec(logprobs), Vec(kl), Mat(dx), Mat(dw), Mat(x), Mat(w), Ints(targets), Vec(weights), t, p.stored)
 }
 
 // parameters opens what is optimized.

@@ -74,8 +74,6 @@ func (p *Backend) Freeze(kernels.Tensor) {}
 // Thaw does nothing.
 func (p *Backend) Thaw() {}
 
-// Upload is done by the reference.
-
 // Upload copies row by row.
 func (p *Backend) Upload(t kernels.Tensor, src []float32) { move(Mat(t), src, true) }
 

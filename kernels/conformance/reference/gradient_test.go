@@ -171,6 +171,49 @@ func TestHeadCrossEntropyGradients(t *testing.T) {
 	require.Equal(t, dx.Data, frozen.Data)
 }
 
+func TestHeadDistillGradients(t *testing.T) {
+	const rows, width, vocabulary, k = 4, 3, 7, 3
+	masked := math.Inf(-1)
+	for _, ids := range [][]int32{nil, {6, 0, 3, 1, 2, 3, 5, 5, 4, 0, 1, 2}} {
+		r := rand.New(rand.NewPCG(9, uint64(len(ids))))
+		x, w := normal(r, rows, width), normal(r, vocabulary, width)
+		targets, weights := []int32{6, 0, 3, 3}, []float64{1, 0.5, 0.2, 2}
+		teacher := Teacher[float64]{Logits: normal(r, rows, vocabulary), IDs: ids, Weight: 0.7, Temperature: 1.7}
+		if ids != nil {
+			teacher.Logits = normal(r, rows, k)
+		}
+		teacher.Logits.Row(2)[0] = masked // row 2 names 5 once
+		for j := range teacher.Logits.Row(3) {
+			teacher.Logits.Row(3)[j] = masked
+		}
+		logprobs, kl := make([]float64, rows), make([]float64, rows)
+		var none Matrix[float64]
+		loss := func() float64 {
+			HeadDistill(logprobs, kl, none, none, x, w, targets, weights, teacher, nil)
+			sum := 0.0
+			for i, lp := range logprobs {
+				lambda := teacher.Weight
+				if i == 3 {
+					lambda = 0 // no teacher
+				}
+				sum += weights[i] * ((1-lambda)*-lp + lambda*teacher.Temperature*teacher.Temperature*kl[i])
+			}
+			return sum
+		}
+		dx, dw := normal(r, rows, width), New[float64](vocabulary, width)
+		HeadDistill(logprobs, kl, dx, dw, x, w, targets, weights, teacher, nil)
+		requireGradient(t, "x", x, loss, dx)
+		requireGradient(t, "w", w, loss, dw)
+		loss()
+		require.Positive(t, kl[0])
+		require.Zero(t, kl[3])
+
+		hard := make([]float64, rows)
+		HeadCrossEntropy(hard, none, none, x, w, targets, weights, nil)
+		require.Equal(t, hard, logprobs)
+	}
+}
+
 func TestEmbedBackwardIsTheGradientOfEmbed(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 0))
 	table, pos, c := normal(r, 5, 3), normal(r, 4, 3), normal(r, 4, 3)
