@@ -94,6 +94,7 @@ func TestEmuTrainsTheSameBitsAgain(t *testing.T) {
 
 // TestResumeAcrossDevices: a checkpoint of one device is continued on another.
 func TestResumeAcrossDevices(t *testing.T) {
+	skipInShort(t)
 	straight := trainOn(t, backend(t, 2), "qwen3", "", deviceOptions(), 0).Curve()
 	backends := map[string]func() kernels.Backend{
 		"cpu":      func() kernels.Backend { return backend(t, 2) },
