@@ -11,6 +11,7 @@ import (
 func main() {
 	var o options
 	predict := flag.Bool("predict", false, "no measuring: count on the PTX machine and write gpu-predicted.{json,md} to -output")
+	predictStep := flag.Bool("predict-step", false, "no measuring: predict training steps, and write gpu-predicted-step.{json,md} to -output")
 	flag.StringVar(&o.device, "device", "cuda", "cuda: this machine's card; emu: the PTX machine, at tiny shapes")
 	flag.StringVar(&o.suites, "suites", "all", "suites, by comma; of kernels: rowwise, optimizer, gemm, attention, loss; of students: train, decode, sft")
 	flag.StringVar(&o.parts, "parts", "all", "parts to run, by comma: doctor, conformance, kernels, students, sanitizers")
@@ -25,9 +26,12 @@ func main() {
 	o.peerFlags = strings.Fields(*peer)
 	o.command = "gpubench " + strings.Join(withoutFolders(os.Args[1:]), " ")
 	var err error
-	if *predict {
+	switch {
+	case *predict:
 		err = predictAll(o, os.Stdout)
-	} else {
+	case *predictStep:
+		err = predictSteps(o, os.Stdout)
+	default:
 		err = run(o, os.Stdout)
 	}
 	if err != nil {
