@@ -125,19 +125,34 @@ func (c *recorded) bytes() (n float64) {
 // The memory calls: nothing is kept but integers; what is read back is 1, which as a control
 // value says that gradients are finite.
 
-func (r *recorder) Name() string                     { return "recorder" }
-func (r *recorder) ActivationType() kernels.DType    { return kernels.BFloat16 }
-func (r *recorder) Free(kernels.Tensor)              {}
-func (r *recorder) Available() (int64, bool)         { return 0, false }
-func (r *recorder) Peak() int64                      { return 0 }
-func (r *recorder) Sync() error                      { return nil }
+// Name is the recorder's.
+func (r *recorder) Name() string { return "recorder" }
+
+// ActivationType is bf16.
+func (r *recorder) ActivationType() kernels.DType { return kernels.BFloat16 }
+
+// Free does nothing.
+func (r *recorder) Free(kernels.Tensor) {}
+
+// Available is not known.
+func (r *recorder) Available() (int64, bool) { return 0, false }
+
+// Peak is nothing.
+func (r *recorder) Peak() int64 { return 0 }
+
+// Sync has nothing to wait for.
+func (r *recorder) Sync() error { return nil }
+
+// Upload forgets the values.
 func (r *recorder) Upload(kernels.Tensor, []float32) {}
 
+// Alloc returns a tensor without memory.
 func (r *recorder) Alloc(dtype kernels.DType, _ kernels.Purpose, rows, cols int) (kernels.Tensor, error) {
 	bytes := int64(rows) * int64(cols) * int64(dtype.Size())
 	return kernels.Tensor{Buf: &phantom{bytes: bytes}, Rows: rows, Cols: cols, Stride: cols, DType: dtype}, nil
 }
 
+// UploadInts keeps the values.
 func (r *recorder) UploadInts(t kernels.Tensor, src []int32) {
 	p := t.Buf.(*phantom)
 	if n := t.Off + len(src); len(p.ints) < n {
@@ -146,6 +161,7 @@ func (r *recorder) UploadInts(t kernels.Tensor, src []int32) {
 	copy(p.ints[t.Off:], src)
 }
 
+// Download fills dst with ones.
 func (r *recorder) Download(dst []float32, _ kernels.Tensor) error {
 	for i := range dst {
 		dst[i] = 1
