@@ -29,9 +29,13 @@ type question struct {
 	dims
 }
 
-// answer is what it says of it.
+// answer is what it says of it; the figures after the first are those of students.
 type answer struct {
 	Milliseconds []float64 `json:"milliseconds"`
+	Losses       []float64 `json:"losses"`
+	PeakBytes    float64   `json:"peak_bytes"`
+	Tokens       float64   `json:"tokens"`
+	Side         string    `json:"side"` // what computed, where the peer has several
 	Name         string    `json:"name"`
 	Error        string    `json:"error"`
 }
@@ -42,13 +46,13 @@ const (
 )
 
 // startPeer starts the script; a peer that does not start is one without figures.
-func startPeer(python, script, log string) *peer {
+func startPeer(python, script, log string, flags ...string) *peer {
 	p := &peer{}
 	if python == "" {
 		p.status = "skipped: no Python with PyTorch; name one with -python"
 		return p
 	}
-	p.command = exec.Command(python, script)
+	p.command = exec.Command(python, append([]string{script}, flags...)...)
 	said, err := os.Create(log)
 	if err != nil {
 		p.status = err.Error()
@@ -112,26 +116,32 @@ func (p *peer) receive(within time.Duration) (a answer, err error) {
 
 // time asks for the times of a case; status is empty where all is well, or nothing was asked.
 func (p *peer) time(c benchCase, sets, repetitions int) (milliseconds []float64, status string) {
+	a, status := p.ask(question{c.Op, c.Type.String(), sets, repetitions, c.Dims}, c.name(), peerCase)
+	return a.Milliseconds, status
+}
+
+// ask sends a question, by name for the status, and waits for its answer; status is empty
+// where all is well, or nothing was asked.
+func (p *peer) ask(q any, name string, within time.Duration) (a answer, status string) {
 	if p.status != statusOK {
-		return nil, ""
+		return a, ""
 	}
-	raw, err := json.Marshal(question{c.Op, c.Type.String(), sets, repetitions, c.Dims})
+	raw, err := json.Marshal(q)
 	if err == nil {
 		_, err = p.to.Write(append(raw, '\n'))
 	}
-	var a answer
 	if err == nil {
-		a, err = p.receive(peerCase)
+		a, err = p.receive(within)
 	}
 	if err != nil {
 		p.stop()
-		p.status = "stopped at " + c.name() + ": " + err.Error()
-		return nil, "peer " + p.status
+		p.status = "stopped at " + name + ": " + err.Error()
+		return answer{}, "peer " + p.status
 	}
 	if a.Error != "" {
-		return nil, "peer: " + a.Error
+		return answer{}, "peer: " + a.Error
 	}
-	return a.Milliseconds, ""
+	return a, ""
 }
 
 // stop ends the process.

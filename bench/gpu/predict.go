@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"retort/kernels"
 	"retort/kernels/cuda"
 	"retort/kernels/cuda/driver"
 	"retort/kernels/cuda/driver/emu"
@@ -65,17 +66,21 @@ func newCounter(a driver.Attributes, sample int) *counter {
 	return &counter{driver: emu.New(emu.Options{Attributes: a, MemoryBytes: 64 << 30, Sample: sample})}
 }
 
+// backend is the one for an activation type.
+func (k *counter) backend(dtype kernels.DType) (b *cuda.Backend, err error) {
+	if k.backends[dtype] == nil {
+		k.backends[dtype], err = cuda.New(k.driver, 0, cuda.Options{Activation: dtype})
+	}
+	return k.backends[dtype], err
+}
+
 // count runs a case once and returns what each kernel did.
 func (k *counter) count(c benchCase) (map[string]emu.KernelCounts, error) {
-	b := &k.backends[c.Type]
-	if *b == nil {
-		opened, err := cuda.New(k.driver, 0, cuda.Options{Activation: c.Type})
-		if err != nil {
-			return nil, err
-		}
-		*b = opened
+	b, err := k.backend(c.Type)
+	if err != nil {
+		return nil, err
 	}
-	s := &set{b: *b, rand: rand.New(rand.NewPCG(1, 7)), blank: true}
+	s := &set{b: b, rand: rand.New(rand.NewPCG(1, 7)), blank: true}
 	defer s.free()
 	call := operations[c.Op].build(s, c.Dims)
 	if s.err != nil {

@@ -43,6 +43,9 @@ type Row struct {
 	OfCopy            float64 `json:"of_copy_bandwidth,omitempty"`
 	Seconds           float64 `json:"seconds"` // that the measurement took
 	Raw               string  `json:"raw"`     // every repetition
+	// The losses of the first steps of a training.
+	Curve     []float64 `json:"curve,omitempty"`
+	PeerCurve []float64 `json:"peer_curve,omitempty"`
 }
 
 // fill computes the figures of a case from the milliseconds of its repetitions.
@@ -121,15 +124,21 @@ func (r *Report) markdown() string {
 			fmt.Fprintf(&b, "| %s | | | | | | | | %s |\n", row.Name, cell(row.Status))
 			continue
 		}
-		peer, ratio, ofCopy := "", "", ""
+		peer, ratio, ofCopy, ms, noise := "", "", "", "", ""
+		if row.Milliseconds > 0 {
+			ms, noise = fmt.Sprintf("%.4g", min(row.Milliseconds, row.MillisecondsAgain)), fmt.Sprintf("%.1f %%", 100*row.Noise)
+		}
 		if row.Peer > 0 {
-			peer, ratio = fmt.Sprintf("%.4g", row.Peer), fmt.Sprintf("%.2f", row.Ratio)
+			peer = fmt.Sprintf("%.4g", row.Peer)
+		}
+		if row.Ratio > 0 {
+			ratio = fmt.Sprintf("%.2f", row.Ratio)
 		}
 		if row.OfCopy > 0 {
 			ofCopy = fmt.Sprintf("%.0f %%", 100*row.OfCopy)
 		}
-		fmt.Fprintf(&b, "| %s | %.4g | %.4g | %s | %s | %.1f %% | %s | %s | %s |\n", row.Name,
-			min(row.Milliseconds, row.MillisecondsAgain), row.Ours, row.Unit, ofCopy, 100*row.Noise, peer, ratio, cell(row.PeerStatus))
+		fmt.Fprintf(&b, "| %s | %s | %.4g | %s | %s | %s | %s | %s | %s |\n", row.Name,
+			ms, row.Ours, row.Unit, ofCopy, noise, peer, ratio, cell(row.PeerStatus))
 	}
 	return b.String()
 }

@@ -22,6 +22,7 @@ type options struct {
 	device, suites, parts, only string
 	python, bin, output         string
 	commit, command             string
+	peerFlags                   []string // of gpu_train.py
 	budget                      time.Duration
 }
 
@@ -39,13 +40,19 @@ func run(o options, progress io.Writer) error {
 	if err := os.MkdirAll(o.output, 0o755); err != nil {
 		return err
 	}
+	for name := range strings.SplitSeq(o.suites, ",") {
+		if name != "all" && !slices.ContainsFunc(suites, func(s suite) bool { return s.name == name }) &&
+			!slices.ContainsFunc(studentSuites, func(s studentSuite) bool { return s.name == name }) {
+			return fmt.Errorf("suite %q is unknown", name)
+		}
+	}
 	r := &runner{options: o, began: time.Now(), progress: progress}
 	r.report = Report{Command: o.command, Date: time.Now().UTC().Format("2006-01-02"), Commit: cmp.Or(o.commit, "unknown"),
 		Device: "none", Driver: "none", Peer: "none"}
 	for _, part := range []struct {
 		name string
 		run  func() error
-	}{{"doctor", r.doctor}, {"conformance", r.conformance}, {"kernels", r.kernels}, {"sanitizers", r.sanitize}} {
+	}{{"doctor", r.doctor}, {"conformance", r.conformance}, {"kernels", r.kernels}, {"students", r.students}, {"sanitizers", r.sanitize}} {
 		if !listed(o.parts, part.name) {
 			continue
 		}
@@ -113,11 +120,6 @@ func (r *runner) sanitize() error {
 
 // kernels times the suites.
 func (r *runner) kernels() error {
-	for name := range strings.SplitSeq(r.suites, ",") {
-		if name != "all" && !slices.ContainsFunc(suites, func(s suite) bool { return s.name == name }) {
-			return fmt.Errorf("suite %q is unknown", name)
-		}
-	}
 	began := time.Now()
 	part := func(name, status string) error {
 		return r.add(Part{Name: name, Status: status, Seconds: time.Since(began).Seconds()})
@@ -126,8 +128,7 @@ func (r *runner) kernels() error {
 	if err != nil {
 		return part("kernels", "skipped: "+err.Error())
 	}
-	r.report.Device = describe(m.device)
-	r.report.Driver = fmt.Sprintf("driver of CUDA %d.%d", m.driver.Version()/1000, m.driver.Version()%1000/10)
+	r.describe(m)
 	p := startPeer(r.python, filepath.Join("bench", "peers", "gpu_kernels.py"), filepath.Join(r.output, "peer.log"))
 	defer p.stop()
 	r.report.Peer = p.name()
@@ -143,6 +144,30 @@ func (r *runner) kernels() error {
 		status = "failed: " + err.Error()
 	}
 	return part("kernels", status)
+}
+
+// describe says in the report what the device is.
+func (r *runner) describe(m *bencher) {
+	r.report.Device = describe(m.device)
+	r.report.Driver = fmt.Sprintf("driver of CUDA %d.%d", m.driver.Version()/1000, m.driver.Version()%1000/10)
+}
+
+// until is when a part must begin nothing more: later parts keep their shares of the budget.
+func (r *runner) until(part string) time.Time {
+	shares := []struct {
+		part  string
+		share float64
+	}{{"sanitizers", 0.25}, {"students", 0.5}} // from the last
+	until := r.began.Add(r.budget)
+	for _, s := range shares {
+		if s.part == part || r.device == "emu" {
+			break
+		}
+		if listed(r.parts, s.part) {
+			until = until.Add(-time.Duration(s.share * float64(r.budget)))
+		}
+	}
+	return until
 }
 
 // open finds the device.
@@ -165,13 +190,9 @@ func (r *runner) open() (*bencher, error) {
 	return m, nil
 }
 
-// measureAll times the cases, a suite after the other, until the time is spent: a third is
-// kept for the sanitizers where they are asked for.
+// measureAll times the cases, a suite after the other, until the time is spent.
 func (r *runner) measureAll(m *bencher, p *peer) error {
-	until := r.began.Add(r.budget)
-	if listed(r.parts, "sanitizers") && !m.emu {
-		until = until.Add(-r.budget / 3)
-	}
+	until := r.until("kernels")
 	size := full
 	if m.emu {
 		size = tiny
@@ -186,7 +207,7 @@ func (r *runner) measureAll(m *bencher, p *peer) error {
 			if !strings.Contains(c.name(), r.only) {
 				continue
 			}
-			row := Row{Suite: c.Suite, Name: c.name(), Status: "skipped: the time of this run was spent"}
+			row := Row{Suite: c.Suite, Name: c.name(), Status: timeSpent}
 			if time.Now().Before(until) {
 				row, err = m.measure(c, p)
 			}

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Measures the kernels on this machine's card:
+# Measures the kernels and whole students on this machine's card:
 #   bash bench/gpu/run.sh [OUT] [flags of gpubench]
-# Doctor, conformance on the card, kernel timings beside PyTorch (PYTHON, python3 by
-# default), compute-sanitizer; OUT (bench/gpu/out) gets gpu.json, gpu.md, logs and
-# gpu.tar.gz of them, within ten minutes. It builds first where Go is here, and else runs
+# Doctor, conformance on the card, kernels, then training, decoding and fine-tuning beside
+# PyTorch (PYTHON, python3 by default), compute-sanitizer; OUT (bench/gpu/out) gets gpu.json,
+# gpu.md, logs and gpu.tar.gz of them, within ten minutes, in which not everything has room:
+# -budget 25m, or -parts students in a run of its own. It builds first where Go is here, and else runs
 # what bench/gpu/build.sh made elsewhere. DEVICE=emu runs the same on the PTX machine, at
 # tiny shapes.
 set -euo pipefail
