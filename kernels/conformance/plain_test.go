@@ -230,3 +230,8 @@ func (p *plain) RoPE(x, table, positions kernels.Tensor, inverse bool) {
 	like("positions", positions, 1, x.Rows)
 	reference.RoPE(mat(x), mat(table), ints(positions), inverse)
 }
+
+func (p *plain) Dropout(y, x kernels.Tensor, factor float32, m kernels.Mask, accumulate bool) {
+	like("y", y, x.Rows, x.Cols)
+	reference.Dropout(mat(y), mat(x), factor, m, accumulate)
+}

@@ -28,6 +28,7 @@ type Shape struct {
 	Accumulate bool
 	Inverse    bool
 	InPlace    bool
+	Rate       float32 // of dropout
 	MaxNorm    float32
 	Sampling   kernels.Sampling
 
@@ -68,6 +69,9 @@ func (s Shape) String() string {
 	flag("inplace", s.InPlace)
 	if s.Sampling != (kernels.Sampling{}) {
 		parts = append(parts, fmt.Sprintf("temperature=%g,k=%d,p=%g", s.Sampling.Temperature, s.Sampling.TopK, s.Sampling.TopP))
+	}
+	if s.Rate != 0 {
+		parts = append(parts, fmt.Sprintf("rate=%g", s.Rate))
 	}
 	if s.MaxNorm != 0 {
 		parts = append(parts, fmt.Sprintf("max=%g", s.MaxNorm))
