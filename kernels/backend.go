@@ -191,7 +191,8 @@ type Layers interface {
 	// LinearBackwardInput is dx = dy·w, or dx += dy·w with accumulate.
 	//   dx (T, in)   dy (T, out)   w (out, in)
 	LinearBackwardInput(dx, dy, w Tensor, accumulate bool)
-	// LinearBackwardWeight is dw += dyᵀ·x and db += Σ_t dy[t]; either may be absent.
+	// LinearBackwardWeight is dw += dyᵀ·x and db += Σ_t dy[t]; either may be absent, and both
+	// are of a frozen layer.
 	//   dw (out, in)   db (1, out)   dy (T, out)   x (T, in)
 	LinearBackwardWeight(dw, db, dy, x Tensor)
 
