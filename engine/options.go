@@ -84,10 +84,10 @@ const defaultRate = -1
 func (o TrainOptions) trainsAdapter() bool { return o.UsePEFT || o.AdapterNameOrPath != "" }
 
 // settled is the options with the learning rate decided.
-func (o TrainOptions) settled() TrainOptions {
+func (o TrainOptions) settled(adapter bool) TrainOptions {
 	if o.LearningRate == defaultRate {
 		o.LearningRate = 2e-5
-		if o.trainsAdapter() {
+		if adapter {
 			o.LearningRate = 1e-4
 		}
 	}
@@ -134,7 +134,7 @@ var ErrUsage = errors.New("usage")
 
 // Validate checks ranges and combinations; errors wrap ErrUsage and name the key.
 func (o TrainOptions) Validate() error {
-	o = o.settled()
+	o = o.settled(o.trainsAdapter())
 	for fields, i := reflect.ValueOf(o), 0; i < fields.NumField(); i++ {
 		v, isFloat := fields.Field(i).Interface().(float64)
 		if isFloat && (math.IsNaN(v) || math.Abs(v) > maxOption) {

@@ -210,7 +210,7 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 		case "model_name_or_path", "adapter_name_or_path", "config_name", "tokenizer_name", "dataset", "eval_dataset":
 			value = filepath.Base(value) // no machine's folders in a card
 		}
-		if strings.Contains(key, "lora") && !t.o.UsePEFT {
+		if strings.Contains(key, "lora") && (!t.o.UsePEFT || t.o.AdapterNameOrPath != "") { // not this run's
 			continue
 		}
 		if !o.Field(i).IsZero() {

@@ -91,7 +91,7 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 	if hooks.Progress == nil {
 		hooks.Progress = func(Progress) {}
 	}
-	o = o.settled()
+	o = o.settled(s.Adapter() != nil)
 	t := &Trainer{student: s, o: o, hooks: hooks, evaluation: evaluation, state: runlog.NewState()}
 	t.dataSHA = fingerprint(examples)
 	resume, err := t.findResume()

@@ -75,6 +75,9 @@ func FindGGUF(path string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
+		if _, err := os.Stat(filepath.Join(path, AdapterConfigFile)); err == nil {
+			return "", fmt.Errorf("model: %w: %s is an adapter; give it as adapter_name_or_path, and its base as model_name_or_path", ErrNoStudent, path)
+		}
 		return "", fmt.Errorf("model: %w: %s has neither config.json nor a .gguf file", ErrNoStudent, path)
 	case 1:
 		return found[0], nil
