@@ -9,14 +9,14 @@ import (
 // The known answers of Random123, the authors' own library.
 func TestPhiloxGivesItsKnownAnswers(t *testing.T) {
 	for _, c := range []struct {
-		counter [4]uint32
-		key     uint64
-		want    [4]uint32
+		c0, c1      uint32
+		stream, key uint64
+		want        [2]uint64
 	}{
-		{want: [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-		{[4]uint32{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, 0xffffffffffffffff, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0x299f31d0a4093822, [4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+		{want: [2]uint64{0xe169c58d6627e8d5, 0x9b00dbd8bc57ac4c}},
+		{0xffffffff, 0xffffffff, 0xffffffffffffffff, 0xffffffffffffffff, [2]uint64{0x41c83b0e408f276d, 0x6d5451fda20bc7c6}},
+		{0x243f6a88, 0x85a308d3, 0x0370734413198a2e, 0x299f31d0a4093822, [2]uint64{0x94fdccebd16cfe09, 0x24126ea15001e420}},
 	} {
-		require.Equal(t, c.want, philox(c.counter, c.key))
+		require.Equal(t, c.want, philox(c.c0, c.c1, c.stream, c.key))
 	}
 }
