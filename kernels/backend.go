@@ -152,8 +152,8 @@ type Mask struct {
 	Seed, Stream uint64
 }
 
-// Threshold is the rate in 65536ths.
-func (m Mask) Threshold() int { return int(m.Rate*65536 + 0.5) }
+// Threshold is the rate in 65536ths, of 16 bits too.
+func (m Mask) Threshold() int { return min(int(m.Rate*65536+0.5), 65535) }
 
 // Layers is the forward and backward of a student's layers.
 type Layers interface {
