@@ -32,7 +32,7 @@ func stirredAdapter(t testing.TB, s *Student, l LoRA) *Adapter {
 	return a
 }
 
-// writeFolder writes files into a folder of the test.
+// writeAdapter writes an adapter into a folder of the test.
 func writeAdapter(t testing.TB, a *Adapter, c Config) string {
 	dir := t.TempDir()
 	files, err := a.Files(c)
