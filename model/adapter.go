@@ -71,7 +71,10 @@ func (s *Student) LoadAdapter(dir string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a, ReadTensors(f.path, s.k, a.Named())
+	if err := ReadTensors(f.path, s.k, a.Named()); err != nil {
+		return nil, fmt.Errorf("model: %w: %w", ErrAdapter, err)
+	}
+	return a, nil
 }
 
 func (s *Student) allocateAdapter(l LoRA, specs []spec) (*Adapter, error) {
@@ -116,7 +119,7 @@ func (a *Adapter) String() string {
 }
 
 // adapt adds the adapter of a site to a product of the student: y += s·dropout(x)·Aᵀ·Bᵀ,
-// part by part. s.low keeps s·dropout(x)·Aᵀ for the backward pass.
+// part by part. a.low keeps s·dropout(x)·Aᵀ for the backward pass.
 //
 //	y (T, out)   x (T, in)
 func (p *Pass) adapt(y, x kernels.Tensor, layer, site int, a activations, s shared) {
