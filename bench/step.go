@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"retort/data"
@@ -44,19 +46,32 @@ var stepStudents = map[string]model.Config{
 	},
 }
 
-// stepSuite compares a whole optimizer step, and the memory it takes, with PyTorch's.
-func stepSuite(ctx context.Context, o Options) ([]Row, error) {
+// adapterSuffix marks a step that trains an adapter of the student, with PEFT's defaults as
+// TRL sets them, instead of the student.
+const adapterSuffix = "-lora"
+
+// stepSuite compares a whole optimizer step, and the memory it takes, with PyTorch's; that of
+// an adapter with PEFT's on top of it, where the Python has it.
+func stepSuite(ctx context.Context, all Options) ([]Row, error) {
 	var rows []Row
-	for _, name := range []string{"gpt2-124m", "smollm2-135m"} {
+	for _, name := range []string{"gpt2-124m", "smollm2-135m", "smollm2-135m" + adapterSuffix} {
+		o, peer := all, "PyTorch"
+		if strings.HasSuffix(name, adapterSuffix) {
+			peer = "PEFT"
+			if o.Python != "" && exec.CommandContext(ctx, o.Python, "-c", "import peft").Run() != nil {
+				o.Python = ""
+				o.Log("the Python has no peft: " + name + " is measured alone")
+			}
+		}
 		us, them, err := sides[stepResult](ctx, o, []string{"step:" + name},
 			[]string{peerScript("train_step.py"), name, strconv.Itoa(stepRows), strconv.Itoa(stepTokens), strconv.Itoa(stepCount)})
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows,
-			versus(fmt.Sprintf("training step %s, %d×%d tokens, float32", name, stepRows, stepTokens), "tokens/s", "PyTorch", us, them, false,
+			versus(fmt.Sprintf("training step %s, %d×%d tokens, float32", name, stepRows, stepTokens), "tokens/s", peer, us, them, false,
 				func(r stepResult) float64 { return r.TokensPerSecond }),
-			versus("peak resident memory of that process, "+name, "GiB", "PyTorch", us, them, true,
+			versus("peak resident memory of that process, "+name, "GiB", peer, us, them, true,
 				func(r stepResult) float64 { return r.PeakBytes / (1 << 30) }))
 		for _, purpose := range slices.Sorted(maps.Keys(us[0].Memory)) {
 			rows = append(rows, Row{Name: fmt.Sprintf("of it %s, %s", purpose, name), Ours: float64(us[0].Memory[purpose]) / (1 << 30), Unit: "GiB"})
@@ -86,13 +101,22 @@ func stepWorker(name string) (stepResult, error) {
 // runSteps trains the named student for some steps of so many rows of random tokens, and
 // tells watch how long each took.
 func runSteps(k kernels.Backend, name string, rows, steps int, watch func(step int, seconds float64)) (engine.TrainResult, error) {
-	c, ok := stepStudents[name]
+	base, adapted := strings.CutSuffix(name, adapterSuffix)
+	c, ok := stepStudents[base]
 	if !ok {
 		return engine.TrainResult{}, fmt.Errorf("no student %q", name)
 	}
 	m, err := model.New(k, c, 1)
 	if err != nil {
 		return engine.TrainResult{}, err
+	}
+	t := engine.DefaultTrainOptions()
+	if adapted {
+		a, err := m.NewAdapter(model.LoRA{R: t.LoraR, Alpha: t.LoraAlpha, Dropout: t.LoraDropout, Targets: model.ParseTargets(t.LoraTargetModules)}, 1)
+		if err != nil {
+			return engine.TrainResult{}, err
+		}
+		m.Use(a)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	examples := make([]data.Example, rows)
@@ -103,7 +127,6 @@ func runSteps(k kernels.Backend, name string, rows, steps int, watch func(step i
 			examples[i].Weights[j] = 1
 		}
 	}
-	t := engine.DefaultTrainOptions()
 	t.PerDeviceTrainBatchSize, t.MaxSteps, t.Shuffle, t.LearningRate = rows, steps, false, 1e-4
 	began := time.Now()
 	trainer, err := engine.NewTrainer(&engine.Student{Student: m}, examples, nil, t, engine.Hooks{Progress: func(p engine.Progress) {

@@ -125,6 +125,11 @@ func (t *timed) SwiGLUBackward(dgateUp, dh, gateUp kernels.Tensor) {
 	t.measure("SwiGLUBackward", 0, tensors{dgateUp, dh, gateUp}, func() { t.Backend.SwiGLUBackward(dgateUp, dh, gateUp) })
 }
 
+// Dropout is timed.
+func (t *timed) Dropout(y, x kernels.Tensor, factor float32, m kernels.Mask, accumulate bool) {
+	t.measure("Dropout", 0, tensors{y, x}, func() { t.Backend.Dropout(y, x, factor, m, accumulate) })
+}
+
 // RoPE is timed.
 func (t *timed) RoPE(x, table, positions kernels.Tensor, inverse bool) {
 	t.measure("RoPE", 0, tensors{x, x}, func() { t.Backend.RoPE(x, table, positions, inverse) })

@@ -38,9 +38,18 @@ func describeMemory(m map[kernels.Purpose]int64) string {
 	return strings.Join(parts, ", ")
 }
 
+// estimateTraining is the memory that training the student, or the adapter it uses, takes.
+func estimateTraining(s *Student, o model.PassOptions) (map[kernels.Purpose]int64, error) {
+	var lora *model.LoRA
+	if a := s.Adapter(); a != nil {
+		lora = &a.LoRA
+	}
+	return model.EstimateTraining(s.Backend(), s.Config, lora, o)
+}
+
 // checkMemory refuses a run that cannot fit, before anything is allocated for it.
 func checkMemory(s *Student, o model.PassOptions) error {
-	plan, err := model.EstimateTraining(s.Backend(), s.Config, o)
+	plan, err := estimateTraining(s, o)
 	if err != nil {
 		return err
 	}
@@ -78,7 +87,7 @@ const rehearsalSteps = 2
 func (t *Trainer) Rehearse(ctx context.Context) (Estimate, error) {
 	e := Estimate{Steps: t.steps}
 	var err error
-	if e.Memory, err = model.EstimateTraining(t.student.Backend(), t.student.Config, t.passOptions(t.scheduler.largest())); err != nil {
+	if e.Memory, err = estimateTraining(t.student, t.passOptions(t.scheduler.largest())); err != nil {
 		return e, err
 	}
 	perEpoch := 0

@@ -7,11 +7,11 @@ import (
 	"retort/model"
 )
 
-// optimizer is AdamW with clipping over all of a student's parameters. Its moments, its
-// step count and, in the student, masters of narrow parameters live on the device.
+// optimizer is AdamW with clipping over a group of parameters. Its moments, its step count
+// and, in the group, masters of narrow parameters live on the device.
 type optimizer struct {
 	k       kernels.Backend
-	student *model.Student
+	group   *model.Group
 	params  []kernels.Parameter
 	moments [2]*model.Set
 	control kernels.Tensor
@@ -20,14 +20,14 @@ type optimizer struct {
 
 // newOptimizer allocates moments for every parameter. Weight decay is applied to
 // parameters of two dimensions, embeddings included.
-func newOptimizer(s *model.Student, pass *model.Pass) (*optimizer, error) {
-	o := &optimizer{k: s.Backend(), student: s}
-	err := s.KeepMasters()
+func newOptimizer(k kernels.Backend, group *model.Group, pass *model.Pass) (*optimizer, error) {
+	o := &optimizer{k: k, group: group}
+	err := group.KeepMasters()
 	if err != nil {
 		return nil, err
 	}
 	for i := range o.moments {
-		if o.moments[i], err = s.NewSet(kernels.Optimizer); err != nil {
+		if o.moments[i], err = group.NewSet(kernels.Optimizer); err != nil {
 			o.close()
 			return nil, err
 		}
@@ -37,8 +37,8 @@ func newOptimizer(s *model.Student, pass *model.Pass) (*optimizer, error) {
 		return nil, fmt.Errorf("engine: optimizer: %w", err)
 	}
 	gradients, first, second := pass.Gradients(), o.moments[0].Named(), o.moments[1].Named()
-	stored := s.Stored()
-	for i, p := range s.Named() {
+	stored := group.Stored()
+	for i, p := range group.Named() {
 		one := kernels.Parameter{
 			Value: p.Tensor, Grad: gradients[i].Tensor,
 			Moment1: first[i].Tensor, Moment2: second[i].Tensor, Decay: len(p.Shape) > 1,
@@ -52,7 +52,7 @@ func newOptimizer(s *model.Student, pass *model.Pass) (*optimizer, error) {
 }
 
 func (o *optimizer) close() {
-	o.student.DropMasters()
+	o.group.DropMasters()
 	for _, m := range o.moments {
 		if m != nil {
 			m.Close()

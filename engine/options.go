@@ -8,6 +8,7 @@ import (
 
 	"retort/data"
 	"retort/engine/schedule"
+	"retort/model"
 )
 
 // TrainOptions are the keys of a training run, under the names that transformers and TRL
@@ -21,6 +22,14 @@ type TrainOptions struct {
 	OutputDir       string `key:"output_dir" help:"run folder: the student, its checkpoints and records"`
 	Overwrite       bool   `key:"overwrite_output_dir" help:"write over a student that output_dir already holds"`
 
+	UsePEFT           bool     `key:"use_peft" help:"train an adapter (LoRA) and leave the student as it is"`
+	AdapterNameOrPath string   `key:"adapter_name_or_path" help:"adapter to continue; its own configuration wins over the lora_ keys"`
+	LoraR             int      `key:"lora_r" help:"rank of a fresh adapter"`
+	LoraAlpha         float64  `key:"lora_alpha" help:"an adapter's scale times its rank"`
+	LoraDropout       float64  `key:"lora_dropout" help:"share of an adapter's inputs that are dropped"`
+	LoraTargetModules []string `key:"lora_target_modules" help:"modules that get the adapter: names (repeat the key, or commas), a regular expression, or all-linear"`
+	UseRSLora         bool     `key:"use_rslora" help:"scale by lora_alpha/√lora_r instead of lora_alpha/lora_r"`
+
 	MaxLength            int    `key:"max_length" help:"tokens of a row, or of a pack, at most; never beyond the student's context"`
 	ExcessLengthStrategy string `key:"excess_length_strategy" help:"rows longer than max_length: raise, drop or truncate"`
 	Packing              bool   `key:"packing" help:"pack whole rows into max_length tokens; they never see each other"`
@@ -29,7 +38,7 @@ type TrainOptions struct {
 
 	PerDeviceTrainBatchSize   int     `key:"per_device_train_batch_size" help:"rows (or packs) of a micro-batch"`
 	GradientAccumulationSteps int     `key:"gradient_accumulation_steps" help:"micro-batches of an optimizer step"`
-	LearningRate              float64 `key:"learning_rate" help:"peak learning rate of AdamW"`
+	LearningRate              float64 `key:"learning_rate" help:"peak learning rate of AdamW; -1 is 2e-5, and 1e-4 for an adapter"`
 	NumTrainEpochs            float64 `key:"num_train_epochs" help:"passes over the data, when max_steps is not set"`
 	MaxSteps                  int     `key:"max_steps" help:"optimizer steps; overrides num_train_epochs when positive"`
 	LRSchedulerType           string  `key:"lr_scheduler_type" help:"linear, cosine, constant, constant_with_warmup or cosine_with_min_lr"`
@@ -61,9 +70,35 @@ type TrainOptions struct {
 func DefaultTrainOptions() TrainOptions {
 	return TrainOptions{
 		MaxLength: 1024, ExcessLengthStrategy: string(data.Raise), CompletionOnlyLoss: true, Shuffle: true,
-		PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: 2e-5, NumTrainEpochs: 3, MaxSteps: -1,
+		PerDeviceTrainBatchSize: 8, GradientAccumulationSteps: 1, LearningRate: defaultRate, NumTrainEpochs: 3, MaxSteps: -1,
+		LoraR: 16, LoraAlpha: 32, LoraDropout: 0.05, LoraTargetModules: []string{"all-linear"},
 		LRSchedulerType: "linear", MinLRRate: 0.1, AdamBeta1: 0.9, AdamBeta2: 0.999, AdamEpsilon: 1e-8, MaxGradNorm: 1,
 		LoggingSteps: 10, SaveSteps: 500, Seed: 42, ReportTo: "tensorboard",
+	}
+}
+
+// defaultRate stands for the learning rate that suits what is trained.
+const defaultRate = -1
+
+// trainsAdapter tells whether the run updates an adapter rather than the student.
+func (o TrainOptions) trainsAdapter() bool { return o.UsePEFT || o.AdapterNameOrPath != "" }
+
+// settled is the options with the learning rate decided.
+func (o TrainOptions) settled(adapter bool) TrainOptions {
+	if o.LearningRate == defaultRate {
+		o.LearningRate = 2e-5
+		if adapter {
+			o.LearningRate = 1e-4
+		}
+	}
+	return o
+}
+
+// lora is the configuration of a fresh adapter.
+func (o TrainOptions) lora() model.LoRA {
+	return model.LoRA{
+		R: o.LoraR, Alpha: o.LoraAlpha, Dropout: o.LoraDropout, RankStabilized: o.UseRSLora,
+		Targets: model.ParseTargets(o.LoraTargetModules), Base: o.ModelNameOrPath,
 	}
 }
 
@@ -74,7 +109,8 @@ func (o TrainOptions) hyperparameters() map[string]string {
 	for i := range fields.NumField() {
 		switch key := fields.Type().Field(i).Tag.Get("key"); key {
 		case "learning_rate", "num_train_epochs", "max_steps", "lr_scheduler_type", "min_lr_rate", "warmup_ratio", "warmup_steps",
-			"weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm":
+			"weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_grad_norm",
+			"lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora":
 			out[key] = fmt.Sprint(fields.Field(i).Interface())
 		}
 	}
@@ -98,6 +134,7 @@ var ErrUsage = errors.New("usage")
 
 // Validate checks ranges and combinations; errors wrap ErrUsage and name the key.
 func (o TrainOptions) Validate() error {
+	o = o.settled(o.trainsAdapter())
 	for fields, i := reflect.ValueOf(o), 0; i < fields.NumField(); i++ {
 		v, isFloat := fields.Field(i).Interface().(float64)
 		if isFloat && (math.IsNaN(v) || math.Abs(v) > maxOption) {
@@ -135,6 +172,11 @@ func (o TrainOptions) Validate() error {
 	case data.Raise, data.Drop, data.Truncate:
 	default:
 		return fmt.Errorf("%w: excess_length_strategy must be raise, drop or truncate", ErrUsage)
+	}
+	if o.UsePEFT && o.AdapterNameOrPath == "" {
+		if err := o.lora().Validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrUsage, err)
+		}
 	}
 	if _, err := schedule.New(o.LRSchedulerType, o.LearningRate, 0, 1, o.minLRRate()); err != nil {
 		return fmt.Errorf("%w: %w", ErrUsage, err)

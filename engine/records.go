@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
 	"retort/data/tokenizer"
 	"retort/engine/checkpoint"
 	"retort/engine/runlog"
+	"retort/model"
 	"retort/model/safetensors"
 )
 
@@ -63,9 +65,9 @@ func (t *Trainer) openRecords() (err error) {
 // startFresh makes sure that a new run writes over no student, unless told to, and takes
 // the figures of an earlier run away: they would be taken for its own.
 func startFresh(dir string, overwrite bool) error {
-	for _, name := range []string{safetensors.SingleFile, safetensors.IndexFile} {
+	for _, name := range []string{safetensors.SingleFile, safetensors.IndexFile, model.AdapterWeightsFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil && !overwrite {
-			return fmt.Errorf("%w: output_dir %s already holds a student (%s); give another folder, or set overwrite_output_dir", ErrBadInput, dir, name)
+			return fmt.Errorf("%w: output_dir %s already holds a student or an adapter (%s); give another folder, or set overwrite_output_dir", ErrBadInput, dir, name)
 		}
 	}
 	for _, name := range []string{"train_results.json", "eval_results.json", "all_results.json"} {
@@ -126,8 +128,8 @@ func (t *Trainer) write(entry runlog.Entry, line runlog.LogLine) error {
 	return nil
 }
 
-// writeStudent makes the student's files appear at the root of the run folder together,
-// config.json last: without it nothing there is taken for a student.
+// writeStudent makes the files of the student, or of its adapter, appear at the root of the
+// run folder together, their configuration last: without it nothing there is taken for one.
 func (t *Trainer) writeStudent() error {
 	files, err := t.student.Files()
 	if err != nil {
@@ -138,7 +140,11 @@ func (t *Trainer) writeStudent() error {
 		writers[name] = write
 	}
 	obsolete := append(tokenizer.FileNames(), safetensors.IndexFile)
-	return checkpoint.WriteFiles(t.o.OutputDir, writers, "config.json", obsolete...)
+	last, others := []string{"config.json", safetensors.SingleFile, "generation_config.json"}, []string{model.AdapterConfigFile, model.AdapterWeightsFile}
+	if t.student.Adapter() != nil {
+		last, others = others, last
+	}
+	return checkpoint.WriteFiles(t.o.OutputDir, writers, last[0], append(obsolete, others...)...)
 }
 
 // writeRecords writes the run's summary beside the student.
@@ -177,6 +183,7 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 		Title:     filepath.Base(t.o.OutputDir),
 		Summary:   fmt.Sprintf("A student (%s) trained with retort on answer–rationale pairs.", t.student.Config),
 		BaseModel: t.o.ModelNameOrPath,
+		Adapter:   t.student.Adapter() != nil,
 		Command:   t.o.Command,
 		Pictures:  []string{"training_loss.png"},
 		Data:      []runlog.DataFile{{Role: "train (encoded rows)", Name: t.o.Dataset, Rows: len(t.scheduler.examples), SHA256: t.dataSHA}},
@@ -188,6 +195,9 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 			{Name: "computed on", Value: t.student.Backend().Name()},
 		},
 	}
+	if a := t.student.Adapter(); a != nil {
+		c.Summary = fmt.Sprintf("An adapter (%s) for a student (%s), trained with retort on answer–rationale pairs.", a, t.student.Config)
+	}
 	if r.EvalLoss != nil {
 		c.Results = append(c.Results, runlog.Field{Name: "evaluation loss", Value: fmt.Sprintf("%.4f", *r.EvalLoss)})
 	}
@@ -198,8 +208,11 @@ func (t *Trainer) card(r TrainResult) runlog.Card {
 		switch key {
 		case "", "dry_run", "output_dir", "resume_from_checkpoint", "overwrite_output_dir":
 			continue
-		case "model_name_or_path", "config_name", "tokenizer_name", "dataset", "eval_dataset":
+		case "model_name_or_path", "adapter_name_or_path", "config_name", "tokenizer_name", "dataset", "eval_dataset":
 			value = filepath.Base(value) // no machine's folders in a card
+		}
+		if strings.Contains(key, "lora") && (!t.o.UsePEFT || t.o.AdapterNameOrPath != "") { // not this run's
+			continue
 		}
 		if !o.Field(i).IsZero() {
 			c.Hyperparameters = append(c.Hyperparameters, runlog.Field{Name: key, Value: value})

@@ -18,6 +18,11 @@ func ResolveModel(ctx context.Context, name string) (string, error) {
 	return resolve(ctx, "model_name_or_path", name, (*hub.Client).Model)
 }
 
+// ResolveAdapter is ResolveModel for an adapter's folder.
+func ResolveAdapter(ctx context.Context, name string) (string, error) {
+	return resolve(ctx, "adapter_name_or_path", name, (*hub.Client).Adapter)
+}
+
 // ResolveDataset is ResolveModel for a data file ("org/name:path/in/the/repository").
 func ResolveDataset(ctx context.Context, name string) (string, error) {
 	return resolve(ctx, "dataset", name, (*hub.Client).Dataset)

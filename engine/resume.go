@@ -19,6 +19,7 @@ import (
 	"retort/engine/runlog"
 	"retort/kernels"
 	"retort/model"
+	"retort/model/safetensors"
 )
 
 // Names of the files of a checkpoint beside the student's own.
@@ -173,11 +174,14 @@ func (t *Trainer) compareHyperparameters() {
 
 // loadResume puts the checkpoint's weights and optimizer state onto the device.
 func (t *Trainer) loadResume(dir string) error {
-	k := t.student.Backend()
-	if err := model.ReadTensors(filepath.Join(dir, "model.safetensors"), k, t.student.Stored()); err != nil {
+	k, trained, file := t.student.Backend(), t.student.Trained(), safetensors.SingleFile
+	if t.student.Adapter() != nil {
+		file = model.AdapterWeightsFile
+	}
+	if err := model.ReadTensors(filepath.Join(dir, file), k, trained.Stored()); err != nil {
 		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
 	}
-	t.student.Restored()
+	trained.Restored()
 	if err := model.ReadTensors(filepath.Join(dir, optimizerFile), k, t.optimizer.named()); err != nil {
 		return fmt.Errorf("%w: resume: %w", ErrBadInput, err)
 	}

@@ -49,6 +49,9 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 		note(n)
 	}
 	note(fmt.Sprintf("student: %s, on %s", s.Config, k.Name()))
+	if a := s.Adapter(); a != nil {
+		note(fmt.Sprintf("adapter: %s (%.2f %% of the student's)", a, 100*float64(a.Size())/float64(s.Parameters())))
+	}
 	if o.MaxLength > s.Context {
 		note(fmt.Sprintf("max_length %d is lowered to the student's context of %d", o.MaxLength, s.Context))
 		o.MaxLength = s.Context
@@ -92,15 +95,42 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	return r, err
 }
 
+// openForTraining opens the student, and the adapter when one is to be trained.
 func openForTraining(ctx context.Context, k kernels.Backend, o TrainOptions) (*Student, error) {
+	var s *Student
+	var path string
+	var err error
 	if o.ConfigName != "" {
-		return NewStudent(k, o.ConfigName, o.TokenizerName, uint64(o.Seed))
+		s, err = NewStudent(k, o.ConfigName, o.TokenizerName, uint64(o.Seed))
+	} else if path, err = ResolveModel(ctx, o.ModelNameOrPath); err == nil {
+		s, err = OpenStudent(k, path)
 	}
-	path, err := ResolveModel(ctx, o.ModelNameOrPath)
-	if err != nil {
-		return nil, err
+	if err == nil && o.trainsAdapter() {
+		if err = openAdapter(ctx, s, o); err != nil {
+			s.Close()
+		}
 	}
-	return OpenStudent(k, path)
+	return s, err
+}
+
+// openAdapter gives the student the adapter to train: the one to continue, or a fresh one.
+func openAdapter(ctx context.Context, s *Student, o TrainOptions) error {
+	if o.AdapterNameOrPath == "" {
+		a, err := s.NewAdapter(o.lora(), uint64(o.Seed))
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrBadInput, err)
+		}
+		s.Use(a)
+		return nil
+	}
+	path, err := ResolveAdapter(ctx, o.AdapterNameOrPath)
+	if err == nil {
+		err = s.UseAdapter(path)
+	}
+	if err == nil && s.Adapter().Base == "" {
+		s.Adapter().Base = o.ModelNameOrPath
+	}
+	return err
 }
 
 // encodeRows encodes rows for the student; a failure is bad input.

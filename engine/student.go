@@ -39,11 +39,16 @@ type Student struct {
 // OpenStudent reads a pretrained student: a Hugging Face folder, a .gguf file, or a
 // folder with one.
 func OpenStudent(k kernels.Backend, path string) (*Student, error) {
+	return OpenMerged(k, path, "")
+}
+
+// OpenMerged is OpenStudent with an adapter's folder added to the weights; "" is none.
+func OpenMerged(k kernels.Backend, path, adapter string) (*Student, error) {
 	text, err := OpenText(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadInput, err)
 	}
-	m, notes, err := model.Load(k, path)
+	m, notes, err := model.LoadMerged(k, path, adapter)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadInput, err)
 	}
@@ -113,9 +118,25 @@ func join(m *model.Student, text *Text, notes []string) (*Student, error) {
 	return &Student{Student: m, Text: text, Notes: notes}, nil
 }
 
-// Files are the files of the student's folder, tokenizer included.
+// UseAdapter reads an adapter's folder beside the student and uses it; the student stays as
+// it is, and several adapters may be read to be compared.
+func (s *Student) UseAdapter(path string) error {
+	a, err := s.LoadAdapter(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBadInput, err)
+	}
+	s.Use(a)
+	return nil
+}
+
+// Files are the files of the student's folder, or of its adapter's while it uses one,
+// tokenizer included.
 func (s *Student) Files() (map[string]func(io.Writer) error, error) {
-	files, err := s.Student.Files()
+	write := s.Student.Files
+	if a := s.Adapter(); a != nil {
+		write = func() (map[string]func(io.Writer) error, error) { return a.Files(s.Config) }
+	}
+	files, err := write()
 	if err != nil {
 		return nil, err
 	}

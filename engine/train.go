@@ -51,8 +51,8 @@ type Hooks struct {
 	Progress func(Progress)
 }
 
-// Trainer is one training run over examples that are encoded already. It owns the
-// student's gradients and optimizer; the student outlives it.
+// Trainer is one training run over examples that are encoded already: of the adapter that the
+// student uses, or of the student. It owns gradients and optimizer; the student outlives it.
 type Trainer struct {
 	student *Student
 	o       TrainOptions
@@ -91,6 +91,7 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 	if hooks.Progress == nil {
 		hooks.Progress = func(Progress) {}
 	}
+	o = o.settled(s.Adapter() != nil)
 	t := &Trainer{student: s, o: o, hooks: hooks, evaluation: evaluation, state: runlog.NewState()}
 	t.dataSHA = fingerprint(examples)
 	resume, err := t.findResume()
@@ -117,7 +118,7 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 	if t.pass, err = model.NewPass(s.Student, plan); err != nil {
 		return nil, err
 	}
-	if t.optimizer, err = newOptimizer(s.Student, t.pass); err != nil {
+	if t.optimizer, err = newOptimizer(s.Backend(), s.Trained(), t.pass); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func NewTrainer(s *Student, examples, evaluation []data.Example, o TrainOptions,
 // passOptions is the training pass over batches of the given size.
 func (t *Trainer) passOptions(tokens, trained int) model.PassOptions {
 	return model.PassOptions{Tokens: tokens, Rows: trained, Batches: t.o.GradientAccumulationSteps,
-		Training: true, Checkpointing: t.o.GradientCheckpointing}
+		Training: true, Checkpointing: t.o.GradientCheckpointing, Seed: uint64(t.o.Seed)}
 }
 
 // planSteps fixes the number of steps and the learning rates.
@@ -195,6 +196,7 @@ func (t *Trainer) step(st *Step) error {
 	began := time.Now()
 	t.pass.ZeroGradients()
 	for i := range st.Micro {
+		st.Micro[i].Draw = uint64(t.state.GlobalStep*t.o.GradientAccumulationSteps + i)
 		t.pass.Forward(&st.Micro[i].Batch)
 		t.pass.LossBackward()
 	}

@@ -94,3 +94,70 @@ func TestTransformersLoadsTheFolderAndComputesTheSame(t *testing.T) {
 		})
 	}
 }
+
+// peftScript is transformersScript with an adapter on the student.
+const peftScript = `
+import json, sys, torch, transformers, peft
+transformers.logging.set_verbosity_error()
+folder, adapter, rows = sys.argv[1], sys.argv[2], json.load(open(sys.argv[3]))
+base = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+model = peft.PeftModel.from_pretrained(base, adapter).eval()
+out = []
+for ids in rows:
+    with torch.no_grad():
+        lp = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+    out.append([float(lp[i, t]) for i, t in enumerate(ids[1:])])
+print(json.dumps(out))
+`
+
+func TestPEFTLoadsTheAdapterAndComputesTheSame(t *testing.T) {
+	interpreter := python(t)
+	if exec.Command(interpreter, "-c", "import peft").Run() != nil {
+		t.Skip("no Python with peft: set RETORT_PYTHON to compare with it")
+	}
+	for name, c := range tinyConfigs() {
+		t.Run(name, func(t *testing.T) {
+			folder, _ := studentFolder(t, c)
+			k := backend(t, 2)
+			s, err := OpenStudent(k, folder)
+			require.NoError(t, err)
+			defer s.Close()
+			o := tinyOptions()
+			o.MaxSteps, o.OutputDir, o.LearningRate = 4, filepath.Join(t.TempDir(), "run"), 0.05
+			tr, err := NewTrainer(adapted(t, s), randomExamples(8, 3), nil, o, Hooks{})
+			require.NoError(t, err)
+			_, err = tr.Run(context.Background())
+			require.NoError(t, err)
+			tr.Close()
+
+			examples := randomExamples(3, 9)
+			var ids [][]int32
+			for i := range examples {
+				ids = append(ids, examples[i].IDs)
+				for j := range examples[i].Weights {
+					examples[i].Weights[j] = min(1, float32(j)) // the first token is never predicted
+				}
+			}
+			raw, err := json.Marshal(ids)
+			require.NoError(t, err)
+			rows := filepath.Join(t.TempDir(), "rows.json")
+			require.NoError(t, os.WriteFile(rows, raw, 0o644))
+			printed, err := exec.Command(interpreter, "-c", peftScript, folder, o.OutputDir, rows).Output()
+			require.NoError(t, err)
+			var want [][]float64
+			require.NoError(t, json.Unmarshal(printed, &want))
+			merged, err := OpenMerged(k, folder, o.OutputDir)
+			require.NoError(t, err)
+			defer merged.Close()
+			for _, student := range []*Student{s, merged} { // beside, and merged
+				require.NoError(t, scoreExamples(student, examples, func(i int, logprobs []float32) error {
+					require.Len(t, logprobs, len(want[i]))
+					for j, lp := range logprobs {
+						require.InDelta(t, want[i][j], lp, 2e-5, "row %d token %d", i, j)
+					}
+					return nil
+				}))
+			}
+		})
+	}
+}

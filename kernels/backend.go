@@ -145,6 +145,19 @@ type Heads struct {
 	Scale           float32 // factor on q·k, usually 1/sqrt(Size)
 }
 
+// Mask says which elements of a matrix Dropout keeps, without a state: one block of Philox
+// 4x32-10 (Salmon et al., SC 2011) with the key Seed and the counter (j/8, i, Stream) decides
+// elements (i, 8·(j/8)) to (i, 8·(j/8)+7), 16 bits each from its lowest; those whose 16 bits are
+// below Threshold become zero. So every backend keeps the same elements, and a backward pass
+// finds them again. The zero Mask keeps all.
+type Mask struct {
+	Rate         float32 // share of the elements that become zero, below 1
+	Seed, Stream uint64
+}
+
+// Threshold is the rate in 65536ths, of 16 bits too.
+func (m Mask) Threshold() int { return min(int(m.Rate*65536+0.5), 65535) }
+
 // Layers is the forward and backward of a student's layers.
 type Layers interface {
 	// Zero sets t to zero.
@@ -181,7 +194,8 @@ type Layers interface {
 	// LinearBackwardInput is dx = dy·w, or dx += dy·w with accumulate.
 	//   dx (T, in)   dy (T, out)   w (out, in)
 	LinearBackwardInput(dx, dy, w Tensor, accumulate bool)
-	// LinearBackwardWeight is dw += dyᵀ·x and db += Σ_t dy[t]; either may be absent.
+	// LinearBackwardWeight is dw += dyᵀ·x and db += Σ_t dy[t]; either may be absent, and both
+	// are of a frozen layer.
 	//   dw (out, in)   db (1, out)   dy (T, out)   x (T, in)
 	LinearBackwardWeight(dw, db, dy, x Tensor)
 
@@ -197,6 +211,12 @@ type Layers interface {
 	// SwiGLUBackward writes the gradients of gate and up.
 	//   dgateUp, gateUp (T, 2F)   dh (T, F)
 	SwiGLUBackward(dgateUp, dh, gateUp Tensor)
+
+	// Dropout is y = factor·x where the mask keeps an element and 0 elsewhere, or y += that
+	// with accumulate. y may be x, in place. It is its own backward, and with the zero Mask
+	// it scales.
+	//   y, x (T, n)
+	Dropout(y, x Tensor, factor float32, m Mask, accumulate bool)
 
 	// RoPE rotates every head in place by its token's position, pairing element i
 	// with i + D/2 (Hugging Face's order); inverse rotates back, which is the backward.

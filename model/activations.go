@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"retort/kernels"
 )
@@ -22,6 +23,8 @@ type activations struct {
 	h2     kernels.Tensor // (T, d)         mid normalised
 	stats2 kernels.Tensor // (T, 2)
 	up     kernels.Tensor // (T, 2F) gate and up, or (T, F) before GELU
+
+	low [sites]kernels.Tensor // (T, n·r)   s·dropout(x)·Aᵀ of each site's adapter; absent without one
 }
 
 // shared is what blocks do not keep: scratch and gradients that live for one block.
@@ -45,6 +48,9 @@ type shared struct {
 	dact     kernels.Tensor // (T, F)
 	drows    kernels.Tensor // (N, d)
 
+	dlow    kernels.Tensor // (T, n·r)  gradient of an adapter's low; absent without one
+	dropped kernels.Tensor // (T, d), (T, H·D) or (T, F): an adapter's input with dropout, or its gradient
+
 	logprobs kernels.Tensor // (1, N·batches)
 	kl       kernels.Tensor // (1, N·batches)  divergences from a teacher
 }
@@ -54,6 +60,19 @@ type planner struct {
 	k   kernels.Backend
 	own []kernels.Tensor
 	err error
+	// What an adapter needs: the widths n·r of its sites, 0 for none, and whether it drops out.
+	low     [sites]int
+	dropout bool
+}
+
+// adapt plans for the adapter of weights w too.
+func (p *planner) adapt(l LoRA, w *weights) {
+	p.dropout = l.Dropout > 0
+	for _, b := range w.blocks {
+		for site := range b.lora {
+			p.low[site] = max(p.low[site], b.lora[site].a.Rows)
+		}
+	}
 }
 
 func (p *planner) tensor(dtype kernels.DType, purpose kernels.Purpose, rows, cols int) kernels.Tensor {
@@ -119,6 +138,11 @@ func (p *planner) block(c Config, t int) activations {
 		a.qkRaw = p.activation(t, (c.Heads+c.KVHeads)*c.HeadDim)
 		a.qStats, a.kStats = p.float(t*c.Heads, 2), p.float(t*c.KVHeads, 2)
 	}
+	for site, width := range p.low {
+		if width > 0 {
+			a.low[site] = p.activation(t, width)
+		}
+	}
 	return a
 }
 
@@ -138,6 +162,12 @@ func (p *planner) shared(c Config, o PassOptions) shared {
 		s.dup, s.dact, s.drows = p.activation(t, c.upCols()), p.activation(t, c.FFN), p.activation(n, d)
 		if c.QKNorm {
 			s.dqk = p.activation(t, (c.Heads+c.KVHeads)*c.HeadDim)
+		}
+		if width := slices.Max(p.low[:]); width > 0 {
+			s.dlow = p.activation(t, width)
+			if p.dropout {
+				s.dropped = p.activation(t, max(d, heads, c.FFN))
+			}
 		}
 	}
 	return s
@@ -174,17 +204,21 @@ func top(x kernels.Tensor, t int) kernels.Tensor {
 
 // first returns the views of a block's activations for t tokens.
 func (a *activations) first(c Config, t int) activations {
-	return activations{
+	v := activations{
 		x: top(a.x, t), h1: top(a.h1, t), stats1: top(a.stats1, t),
 		qkv: top(a.qkv, t), qkRaw: top(a.qkRaw, t), qStats: top(a.qStats, t*c.Heads), kStats: top(a.kStats, t*c.KVHeads),
 		o: top(a.o, t), lse: top(a.lse, t), mid: top(a.mid, t), h2: top(a.h2, t), stats2: top(a.stats2, t), up: top(a.up, t),
 	}
+	for site := range v.low {
+		v.low[site] = top(a.low[site], t)
+	}
+	return v
 }
 
 // first returns the views of the shared buffers for t tokens, n of them in the loss.
 func (s *shared) first(t, n int) shared {
 	v := *s
-	for _, x := range []*kernels.Tensor{&v.delta, &v.act, &v.final, &v.hidden, &v.statsF, &v.dx, &v.dh, &v.dqkv, &v.dqk, &v.do, &v.attDelta, &v.dup, &v.dact} {
+	for _, x := range []*kernels.Tensor{&v.delta, &v.act, &v.final, &v.hidden, &v.statsF, &v.dx, &v.dh, &v.dqkv, &v.dqk, &v.do, &v.attDelta, &v.dup, &v.dact, &v.dlow, &v.dropped} {
 		*x = top(*x, t)
 	}
 	v.rows, v.drows = top(v.rows, n), top(v.drows, n)

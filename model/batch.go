@@ -15,12 +15,13 @@ type Batch struct {
 	Rows      []int32   // (N) tokens whose next token enters the loss
 	Targets   []int32   // (N) that next token
 	Weights   []float32 // (N) its weight in the loss, the division by the step's tokens included
+	Draw      uint64    // number of the batch in its run, below 2³²: dropout is drawn anew for each
 }
 
 // Reset empties the batch, keeping its memory.
 func (b *Batch) Reset() {
 	b.IDs, b.Positions, b.Rows = b.IDs[:0], b.Positions[:0], b.Rows[:0]
-	b.Targets, b.Weights = b.Targets[:0], b.Weights[:0]
+	b.Targets, b.Weights, b.Draw = b.Targets[:0], b.Weights[:0], 0
 	b.Starts = append(b.Starts[:0], 0)
 }
 

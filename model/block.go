@@ -10,11 +10,13 @@ import "retort/kernels"
 func (p *Pass) forward(layer int, a activations, s shared) {
 	k, c, w := p.k, p.c, &p.w.blocks[layer]
 	k.Linear(a.qkv, a.h1, w.qkv, w.qkvBias)
+	p.adapt(a.qkv, a.h1, layer, siteQKV, a, s)
 	p.positions(a, w)
 	p.attend(layer, a)
 	k.Linear(s.delta, a.o, w.out, w.outBias)
+	p.adapt(s.delta, a.o, layer, siteOut, a, s)
 	k.AddNorm(a.h2, a.stats2, a.mid, a.x, s.delta, c.norm(w.norm2))
-	p.mlp(a, s, w)
+	p.mlp(layer, a, s)
 }
 
 // positions puts order into queries and keys: Qwen3's norm of heads, then RoPE.
@@ -32,39 +34,49 @@ func (p *Pass) positions(a activations, w *blockWeights) {
 }
 
 // mlp computes the block's MLP from a.h2 into s.delta.
-func (p *Pass) mlp(a activations, s shared, w *blockWeights) {
-	k, c := p.k, p.c
-	if c.SwiGLU {
+func (p *Pass) mlp(layer int, a activations, s shared) {
+	k, c, w := p.k, p.c, &p.w.blocks[layer]
+	switch {
+	case c.SwiGLU:
 		k.Linear(a.up, a.h2, w.up, w.upBias)
+		p.adapt(a.up, a.h2, layer, siteUp, a, s)
 		k.SwiGLU(s.act, a.up)
-	} else {
+	case p.loraAt(layer, siteUp) != nil: // it is added before the activation
+		k.Linear(a.up, a.h2, w.up, w.upBias)
+		p.adapt(a.up, a.h2, layer, siteUp, a, s)
+		k.BiasGELU(s.act, a.up, kernels.Tensor{}, c.GELU)
+	default:
 		k.LinearGELU(s.act, a.up, a.h2, w.up, w.upBias, c.GELU)
 	}
 	k.Linear(s.delta, s.act, w.down, w.downBias)
+	p.adapt(s.delta, s.act, layer, siteDown, a, s)
 }
 
 // backward carries the gradient of the residual stream, s.dx, from the block's output to
-// its input and adds up the gradients g of the block's parameters.
+// its input and adds up the gradients g of the block's parameters; those of a frozen student
+// are absent.
 func (p *Pass) backward(layer int, a activations, s shared, g *blockWeights) {
 	k, c, w := p.k, p.c, &p.w.blocks[layer]
-	p.mlpBackward(a, s, w, g)
+	p.mlpBackward(layer, a, s, g)
 	k.NormBackward(s.dx, g.norm2.weight, g.norm2.bias, s.dh, a.mid, a.stats2, c.norm(w.norm2), true)
 
 	k.LinearBackwardWeight(g.out, g.outBias, s.dx, a.o)
 	k.LinearBackwardInput(s.do, s.dx, w.out, false)
+	p.adaptBackward(s.do, s.dx, a.o, layer, siteOut, a, s)
 	q, kk, v := c.split(a.qkv)
 	dq, dk, dv := c.split(s.dqkv)
 	k.AttentionBackward(dq, dk, dv, s.attDelta, s.do, a.o, a.lse, q, kk, v, p.in.docs, c.heads())
 	p.positionsBackward(a, s, w, g)
 	k.LinearBackwardWeight(g.qkv, g.qkvBias, s.dqkv, a.h1)
 	k.LinearBackwardInput(s.dh, s.dqkv, w.qkv, false)
+	p.adaptBackward(s.dh, s.dqkv, a.h1, layer, siteQKV, a, s)
 	k.NormBackward(s.dx, g.norm1.weight, g.norm1.bias, s.dh, a.x, a.stats1, c.norm(w.norm1), true)
 }
 
 // mlpBackward leaves the gradient of a.h2 in s.dh. The activation is computed again
 // rather than kept: it is the largest buffer of a block and the cheapest to make.
-func (p *Pass) mlpBackward(a activations, s shared, w, g *blockWeights) {
-	k, c := p.k, p.c
+func (p *Pass) mlpBackward(layer int, a activations, s shared, g *blockWeights) {
+	k, c, w := p.k, p.c, &p.w.blocks[layer]
 	if c.SwiGLU {
 		k.SwiGLU(s.act, a.up)
 	} else {
@@ -72,6 +84,7 @@ func (p *Pass) mlpBackward(a activations, s shared, w, g *blockWeights) {
 	}
 	k.LinearBackwardWeight(g.down, g.downBias, s.dx, s.act)
 	k.LinearBackwardInput(s.dact, s.dx, w.down, false)
+	p.adaptBackward(s.dact, s.dx, s.act, layer, siteDown, a, s)
 	if c.SwiGLU {
 		k.SwiGLUBackward(s.dup, s.dact, a.up)
 	} else {
@@ -79,6 +92,7 @@ func (p *Pass) mlpBackward(a activations, s shared, w, g *blockWeights) {
 	}
 	k.LinearBackwardWeight(g.up, g.upBias, s.dup, a.h2)
 	k.LinearBackwardInput(s.dh, s.dup, w.up, false)
+	p.adaptBackward(s.dh, s.dup, a.h2, layer, siteUp, a, s)
 }
 
 // positionsBackward turns the gradients of queries and keys back, in s.dqkv.

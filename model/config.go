@@ -288,13 +288,7 @@ func (c Config) heads() kernels.Heads {
 func (c Config) QKVRows() int { return (c.Heads + 2*c.KVHeads) * c.HeadDim }
 
 // Parameters is the number of trained values, a tied head counted once.
-func (c Config) Parameters() int {
-	n := 0
-	for _, s := range c.specs() {
-		n += s.rows * s.cols
-	}
-	return n
-}
+func (c Config) Parameters() int { return count(c.specs()) }
 
 // ParseTokenIDs reads a JSON id, a list of ids, or null: eos_token_id in its three forms.
 func ParseTokenIDs(raw json.RawMessage) ([]int32, error) {

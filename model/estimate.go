@@ -24,27 +24,41 @@ func (s *sizer) Alloc(dtype kernels.DType, purpose kernels.Purpose, rows, cols i
 
 // EstimateTraining is the memory that training the student takes on the backend, by
 // purpose: parameters, gradients, two moments (and masters of narrow parameters), activations
-// and input.
-func EstimateTraining(k kernels.Backend, c Config, o PassOptions) (map[kernels.Purpose]int64, error) {
+// and input. With an adapter's configuration the adapter alone is trained.
+func EstimateTraining(k kernels.Backend, c Config, adapter *LoRA, o PassOptions) (map[kernels.Purpose]int64, error) {
 	s := &sizer{Backend: k, bytes: map[kernels.Purpose]int64{}}
+	p := planner{k: s}
+	trained := c.specs()
+	if adapter != nil {
+		var err error
+		if trained, err = c.loraSpecs(*adapter); err != nil {
+			return nil, err
+		}
+		w, err := newWeights(s, c.Layers, trained, k.ActivationType(), kernels.Parameters)
+		if err != nil {
+			return nil, err
+		}
+		p.adapt(*adapter, w)
+	}
 	masters := 0
 	if k.ActivationType() != kernels.Float32 {
 		masters = 1
 	}
 	for _, set := range []struct {
+		specs   []spec
 		purpose kernels.Purpose
 		dtype   kernels.DType
 		copies  int
 	}{
-		{kernels.Parameters, k.ActivationType(), 1}, {kernels.Gradients, kernels.Float32, 1}, {kernels.Optimizer, kernels.Float32, 2 + masters},
+		{c.specs(), kernels.Parameters, k.ActivationType(), 1},
+		{trained, kernels.Gradients, kernels.Float32, 1}, {trained, kernels.Optimizer, kernels.Float32, 2 + masters},
 	} {
 		for range set.copies {
-			if _, err := newWeights(s, c, set.dtype, set.purpose); err != nil {
+			if _, err := newWeights(s, c.Layers, set.specs, set.dtype, set.purpose); err != nil {
 				return nil, err
 			}
 		}
 	}
-	p := planner{k: s}
 	p.blocks(c, o)
 	p.shared(c, o)
 	p.input(o.Tokens, o.Rows)

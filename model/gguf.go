@@ -15,7 +15,7 @@ import (
 
 // loadGGUF reads a student from a GGUF file: its configuration from the metadata, its
 // tensors dequantized, under their Hugging Face names and in Hugging Face's order of rows.
-func loadGGUF(k kernels.Backend, path string) (*Student, []string, error) {
+func loadGGUF(k kernels.Backend, path, adapter string) (*Student, []string, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -25,7 +25,7 @@ func loadGGUF(k kernels.Backend, path string) (*Student, []string, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("model: %s: %w", path, err)
 	}
-	s, notes, err := fill(k, c, newGGUFSource(f, c))
+	s, notes, err := fill(k, c, newGGUFSource(f, c), adapter)
 	if err != nil {
 		return nil, nil, fmt.Errorf("model: %s: %w", path, err)
 	}

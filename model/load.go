@@ -37,14 +37,20 @@ type source interface {
 // Load reads a student from a Hugging Face folder, a .gguf file, or a folder that holds
 // one GGUF file. notes are lines that the user should see: tensors that were not used.
 func Load(k kernels.Backend, path string) (s *Student, notes []string, err error) {
+	return LoadMerged(k, path, "")
+}
+
+// LoadMerged is Load with the adapter of a folder added to the weights, in float64 and
+// rounded once to the student's type.
+func LoadMerged(k kernels.Backend, path, adapter string) (s *Student, notes []string, err error) {
 	gguf, err := FindGGUF(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	if gguf != "" {
-		return loadGGUF(k, gguf)
+		return loadGGUF(k, gguf, adapter)
 	}
-	return loadFolder(k, path)
+	return loadFolder(k, path, adapter)
 }
 
 // FindGGUF returns the GGUF file that path means, or "" when path is a Hugging Face
@@ -69,6 +75,9 @@ func FindGGUF(path string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
+		if _, err := os.Stat(filepath.Join(path, AdapterConfigFile)); err == nil {
+			return "", fmt.Errorf("model: %w: %s is an adapter; give it as adapter_name_or_path, and its base as model_name_or_path", ErrNoStudent, path)
+		}
 		return "", fmt.Errorf("model: %w: %s has neither config.json nor a .gguf file", ErrNoStudent, path)
 	case 1:
 		return found[0], nil
@@ -76,7 +85,7 @@ func FindGGUF(path string) (string, error) {
 	return "", fmt.Errorf("model: %s holds %d .gguf files; name the one you mean", path, len(found))
 }
 
-func loadFolder(k kernels.Backend, dir string) (*Student, []string, error) {
+func loadFolder(k kernels.Backend, dir, adapter string) (*Student, []string, error) {
 	path := filepath.Join(dir, "config.json")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -91,7 +100,7 @@ func loadFolder(k kernels.Backend, dir string) (*Student, []string, error) {
 		return nil, nil, fmt.Errorf("model: %w", err)
 	}
 	defer files.Close()
-	s, notes, err := fill(k, config, safetensorsSource{files})
+	s, notes, err := fill(k, config, safetensorsSource{files}, adapter)
 	if err != nil {
 		return nil, nil, fmt.Errorf("model: %s: %w", dir, err)
 	}
@@ -99,11 +108,20 @@ func loadFolder(k kernels.Backend, dir string) (*Student, []string, error) {
 	return s, notes, nil
 }
 
-// fill makes a student and copies its parameters from the source. What the file has
-// beyond them comes back as one note.
-func fill(k kernels.Backend, c Config, src source) (*Student, []string, error) {
+// fill makes a student and copies its parameters from the source, an adapter's folder (if
+// any) merged. What the file has beyond them comes back as one note.
+func fill(k kernels.Backend, c Config, src source, adapter string) (*Student, []string, error) {
 	if err := checkShapes(c, src); err != nil { // before memory is taken for the student
 		return nil, nil, err
+	}
+	merge := func(Named, *tensor.Dense) error { return nil }
+	if adapter != "" {
+		f, err := openAdapter(adapter, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.close()
+		merge = f.mergeInto
 	}
 	s, err := allocate(k, c)
 	if err != nil {
@@ -114,6 +132,9 @@ func fill(k kernels.Backend, c Config, src source) (*Student, []string, error) {
 		name, _ := lookup(src, n.Name)
 		used[name] = true
 		host, err := src.read(name)
+		if err == nil {
+			err = merge(n, host)
+		}
 		if err == nil {
 			err = n.upload(k, host)
 		}

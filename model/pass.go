@@ -21,6 +21,11 @@ type Pass struct {
 	layers []activations
 	shared shared
 	grads  *weights // nil when the pass does not train
+
+	adapter   *Adapter // nil for the student alone
+	loraScale float32
+	seed      uint64 // of dropout
+	draw      uint64 // Batch.Draw of the current batch
 	// the log-probabilities at the beginning of shared.logprobs that LogProbs has not returned,
 	// and how many it returned last
 	kept, last, batches int
@@ -42,17 +47,25 @@ type PassOptions struct {
 	// Checkpointing keeps only the input of every block and computes the rest again in the
 	// backward pass: much less memory for about a third more time (Chen et al., arXiv 1604.06174).
 	Checkpointing bool
+	// Seed is of the adapter's dropout in training; Batch.Draw tells the batches apart.
+	Seed uint64
 }
 
-// NewPass plans a pass over batches of at most the given size.
+// NewPass plans a pass over batches of at most the given size, with the adapter that the
+// student uses. Training then is the adapter's, and the student is frozen.
 func NewPass(s *Student, o PassOptions) (*Pass, error) {
-	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}, batches: o.Batches, recompute: o.Training && o.Checkpointing}
+	p := &Pass{k: s.k, c: s.Config, w: s.values, rope: s.rope, plan: planner{k: s.k}, batches: o.Batches, recompute: o.Training && o.Checkpointing, seed: o.Seed}
+	if s.adapter != nil {
+		p.adapter, p.loraScale = s.adapter, float32(s.adapter.Scale())
+		p.plan.adapt(s.adapter.LoRA, s.adapter.values)
+	}
 	p.layers = p.plan.blocks(s.Config, o)
 	p.shared = p.plan.shared(s.Config, o)
 	p.in = p.plan.input(o.Tokens, o.Rows)
 	err := p.plan.err
 	if err == nil && o.Training {
-		p.grads, err = newWeights(s.k, s.Config, kernels.Float32, kernels.Gradients)
+		trained := s.Trained()
+		p.grads, err = newWeights(s.k, s.Layers, trained.specs, kernels.Float32, kernels.Gradients)
 	}
 	if err != nil {
 		p.Close()
@@ -70,7 +83,7 @@ func (p *Pass) Close() {
 	}
 }
 
-// Gradients lists the gradients in the order and under the names of Student.Named.
+// Gradients lists the gradients in the order and under the names of Student.Trained.
 func (p *Pass) Gradients() []Named { return p.grads.named }
 
 // ZeroGradients starts a new optimizer step.
@@ -91,7 +104,8 @@ func (p *Pass) upload(b *Batch) {
 		panic(err.Error())
 	}
 	b.check(p.c)
-	p.in.upload(p.k, b, p.grads != nil, p.c.LearnedPositions)
+	p.draw = b.Draw
+	p.in.upload(p.k, b, p.grads != nil && !p.grads.embed.Absent(), p.c.LearnedPositions)
 }
 
 // run is the forward pass over the batch on the device.
@@ -170,6 +184,9 @@ func (p *Pass) backwardFromHidden() {
 			p.forward(layer, a, s)
 		}
 		p.backward(layer, a, s, &g.blocks[layer])
+	}
+	if g.embed.Absent() { // frozen
+		return
 	}
 	k.EmbedBackward(g.embed, s.dx, p.in.tokens)
 	if c.LearnedPositions {

@@ -238,7 +238,7 @@ func merge(into, from map[string]any) {
 // shape returns the file shape of a part of a spec.
 func (p part) shape(s spec) []int {
 	switch {
-	case s.rows == 1:
+	case s.vector:
 		return []int{p.size}
 	case p.transposed:
 		return []int{s.cols, p.size}

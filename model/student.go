@@ -13,10 +13,10 @@ type Student struct {
 	// SourceConfig is the config.json the student was read with, nil for a fresh one.
 	SourceConfig []byte
 
-	k       kernels.Backend
-	values  *weights
-	masters *weights       // float32 values that values are rounded from; see KeepMasters
-	rope    kernels.Tensor // (P, D) cosines and sines, absent with learned positions
+	Group    // all parameters of the student itself
+	adapters []*Adapter
+	adapter  *Adapter       // the one in use
+	rope     kernels.Tensor // (P, D) cosines and sines, absent with learned positions
 }
 
 // New makes a student with fresh random weights. The same seed gives the same weights.
@@ -34,11 +34,11 @@ func allocate(k kernels.Backend, c Config) (*Student, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	values, err := newWeights(k, c, k.ActivationType(), kernels.Parameters)
+	group, err := newGroup(k, c.Layers, c.specs())
 	if err != nil {
 		return nil, err
 	}
-	s := &Student{Config: c, k: k, values: values}
+	s := &Student{Config: c, Group: group}
 	if c.RoPE != nil {
 		s.rope, err = k.Alloc(kernels.Float32, kernels.Parameters, c.Context, c.HeadDim)
 		if err != nil {
@@ -53,53 +53,20 @@ func allocate(k kernels.Backend, c Config) (*Student, error) {
 // Backend is the device the student lives on.
 func (s *Student) Backend() kernels.Backend { return s.k }
 
-// Named lists the parameters under their Hugging Face names, in the order of the files.
-func (s *Student) Named() []Named { return s.values.named }
-
-// KeepMasters makes float32 masters of the parameters for the time of a training, where
-// the backend's activation type is narrower (Micikevicius et al., arXiv 1710.03740): AdamW
-// updates them, and files are written from them.
-func (s *Student) KeepMasters() error {
-	if s.k.ActivationType() == kernels.Float32 || s.masters != nil {
-		return nil
+// Trained is what a training updates: the adapter in use, else the student itself.
+func (s *Student) Trained() *Group {
+	if s.adapter != nil {
+		return &s.adapter.Group
 	}
-	masters, err := newWeights(s.k, s.Config, kernels.Float32, kernels.Optimizer)
-	if err != nil {
-		return err
-	}
-	s.k.Copy(masters.arena, s.values.arena)
-	s.masters = masters
-	return nil
+	return &s.Group
 }
 
-// DropMasters frees the masters.
-func (s *Student) DropMasters() {
-	if s.masters != nil {
-		s.k.Free(s.masters.arena)
-		s.masters = nil
-	}
-}
-
-// Stored lists the parameters as files hold them: the masters where there are any, else
-// the parameters themselves. After writing to them, call Restored.
-func (s *Student) Stored() []Named {
-	if s.masters != nil {
-		return s.masters.named
-	}
-	return s.values.named
-}
-
-// Restored rounds the parameters anew from what Stored was filled with.
-func (s *Student) Restored() {
-	if s.masters != nil {
-		s.k.Copy(s.values.arena, s.masters.arena)
-	}
-}
-
-// Close frees the student's parameters.
+// Close frees the student's parameters and its adapters.
 func (s *Student) Close() {
-	s.DropMasters()
-	s.k.Free(s.values.arena)
+	for _, a := range s.adapters {
+		a.free()
+	}
+	s.Group.free()
 	if !s.rope.Absent() {
 		s.k.Free(s.rope)
 	}
@@ -145,25 +112,3 @@ func (r *RoPE) frequency(i, size int) float32 {
 	}
 	return f
 }
-
-// Set is one float32 value for every parameter of a student, zero at first: AdamW's
-// moments, for example.
-type Set struct {
-	k kernels.Backend
-	w *weights
-}
-
-// NewSet allocates a set for the student.
-func (s *Student) NewSet(purpose kernels.Purpose) (*Set, error) {
-	w, err := newWeights(s.k, s.Config, kernels.Float32, purpose)
-	if err != nil {
-		return nil, err
-	}
-	return &Set{k: s.k, w: w}, nil
-}
-
-// Named lists the set's tensors in the order and under the names of Student.Named.
-func (s *Set) Named() []Named { return s.w.named }
-
-// Close frees the set.
-func (s *Set) Close() { s.k.Free(s.w.arena) }

@@ -26,10 +26,12 @@ type blockWeights struct {
 	upBias   kernels.Tensor // (1, 2F) or (1, F) or absent
 	down     kernels.Tensor // (d, F)
 	downBias kernels.Tensor // (1, d) or absent
+
+	lora [sites]lora // the adapters of qkv, out, up and down; in an adapter's weights alone
 }
 
-// weights holds one value for every parameter of a student: the parameters, their
-// gradients, or one of AdamW's moments.
+// weights holds one value for every parameter of a student or of an adapter: the parameters,
+// their gradients, or one of AdamW's moments. What is not among them is absent.
 type weights struct {
 	arena  kernels.Tensor // the one allocation behind all of them
 	embed  kernels.Tensor // (V, d)
@@ -57,6 +59,15 @@ type spec struct {
 	rows, cols int
 	place      func(w *weights, t kernels.Tensor)
 	parts      []part
+	vector     bool // (1, cols), of one dimension in files
+	// site is which of a block's matrices this is, where adapters may attach; 0 elsewhere.
+	layer, site int
+}
+
+// at marks the matrix as a site of adapters.
+func (s spec) at(layer, site int) spec {
+	s.layer, s.site = layer, site
+	return s
 }
 
 // part is a range of rows (of a vector: of elements) under a Hugging Face name.
@@ -87,26 +98,26 @@ func (c Config) specs() []spec {
 		}
 		list = append(list,
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.norm1.weight = t }), p+"input_layernorm.weight"),
-			spec{q + 2*kv, d, at(func(b *blockWeights, t kernels.Tensor) { b.qkv = t }), qkvParts("weight")})
+			fused(q+2*kv, d, at(func(b *blockWeights, t kernels.Tensor) { b.qkv = t }), qkvParts("weight")).at(i, siteQKV))
 		if c.QKVBias {
-			list = append(list, spec{1, q + 2*kv, at(func(b *blockWeights, t kernels.Tensor) { b.qkvBias = t }), qkvParts("bias")})
+			list = append(list, fusedVector(q+2*kv, at(func(b *blockWeights, t kernels.Tensor) { b.qkvBias = t }), qkvParts("bias")))
 		}
 		if c.QKNorm {
 			list = append(list,
 				vector(c.HeadDim, at(func(b *blockWeights, t kernels.Tensor) { b.qNorm = t }), p+"self_attn.q_norm.weight"),
 				vector(c.HeadDim, at(func(b *blockWeights, t kernels.Tensor) { b.kNorm = t }), p+"self_attn.k_norm.weight"))
 		}
-		list = append(list, matrix(d, q, at(func(b *blockWeights, t kernels.Tensor) { b.out = t }), p+"self_attn.o_proj.weight"))
+		list = append(list, matrix(d, q, at(func(b *blockWeights, t kernels.Tensor) { b.out = t }), p+"self_attn.o_proj.weight").at(i, siteOut))
 		if c.OutBias {
 			list = append(list, vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.outBias = t }), p+"self_attn.o_proj.bias"))
 		}
 		list = append(list,
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.norm2.weight = t }), p+"post_attention_layernorm.weight"),
-			spec{2 * f, d, at(func(b *blockWeights, t kernels.Tensor) { b.up = t }), upParts("weight")})
+			fused(2*f, d, at(func(b *blockWeights, t kernels.Tensor) { b.up = t }), upParts("weight")).at(i, siteUp))
 		if c.MLPBias {
-			list = append(list, spec{1, 2 * f, at(func(b *blockWeights, t kernels.Tensor) { b.upBias = t }), upParts("bias")})
+			list = append(list, fusedVector(2*f, at(func(b *blockWeights, t kernels.Tensor) { b.upBias = t }), upParts("bias")))
 		}
-		list = append(list, matrix(d, f, at(func(b *blockWeights, t kernels.Tensor) { b.down = t }), p+"mlp.down_proj.weight"))
+		list = append(list, matrix(d, f, at(func(b *blockWeights, t kernels.Tensor) { b.down = t }), p+"mlp.down_proj.weight").at(i, siteDown))
 		if c.MLPBias {
 			list = append(list, vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.downBias = t }), p+"mlp.down_proj.bias"))
 		}
@@ -130,15 +141,15 @@ func (c Config) gpt2Specs() []spec {
 		list = append(list,
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.norm1.weight = t }), p+"ln_1.weight"),
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.norm1.bias = t }), p+"ln_1.bias"),
-			conv1D(3*d, d, at(func(b *blockWeights, t kernels.Tensor) { b.qkv = t }), p+"attn.c_attn.weight"),
+			conv1D(3*d, d, at(func(b *blockWeights, t kernels.Tensor) { b.qkv = t }), p+"attn.c_attn.weight").at(i, siteQKV),
 			vector(3*d, at(func(b *blockWeights, t kernels.Tensor) { b.qkvBias = t }), p+"attn.c_attn.bias"),
-			conv1D(d, d, at(func(b *blockWeights, t kernels.Tensor) { b.out = t }), p+"attn.c_proj.weight"),
+			conv1D(d, d, at(func(b *blockWeights, t kernels.Tensor) { b.out = t }), p+"attn.c_proj.weight").at(i, siteOut),
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.outBias = t }), p+"attn.c_proj.bias"),
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.norm2.weight = t }), p+"ln_2.weight"),
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.norm2.bias = t }), p+"ln_2.bias"),
-			conv1D(f, d, at(func(b *blockWeights, t kernels.Tensor) { b.up = t }), p+"mlp.c_fc.weight"),
+			conv1D(f, d, at(func(b *blockWeights, t kernels.Tensor) { b.up = t }), p+"mlp.c_fc.weight").at(i, siteUp),
 			vector(f, at(func(b *blockWeights, t kernels.Tensor) { b.upBias = t }), p+"mlp.c_fc.bias"),
-			conv1D(d, f, at(func(b *blockWeights, t kernels.Tensor) { b.down = t }), p+"mlp.c_proj.weight"),
+			conv1D(d, f, at(func(b *blockWeights, t kernels.Tensor) { b.down = t }), p+"mlp.c_proj.weight").at(i, siteDown),
 			vector(d, at(func(b *blockWeights, t kernels.Tensor) { b.downBias = t }), p+"mlp.c_proj.bias"))
 	}
 	list = append(list,
@@ -155,45 +166,62 @@ func (c Config) withHead(list []spec) []spec {
 }
 
 func matrix(rows, cols int, place func(*weights, kernels.Tensor), name string) spec {
-	return spec{rows, cols, place, []part{{name, rows, false}}}
+	return fused(rows, cols, place, []part{{name, rows, false}})
+}
+
+func fused(rows, cols int, place func(*weights, kernels.Tensor), parts []part) spec {
+	return spec{rows: rows, cols: cols, place: place, parts: parts}
 }
 
 func conv1D(rows, cols int, place func(*weights, kernels.Tensor), name string) spec {
-	return spec{rows, cols, place, []part{{name, rows, true}}}
+	return fused(rows, cols, place, []part{{name, rows, true}})
 }
 
 func vector(n int, place func(*weights, kernels.Tensor), name string) spec {
-	return spec{1, n, place, []part{{name, n, false}}}
+	return fusedVector(n, place, []part{{name, n, false}})
 }
 
-// newWeights allocates one zero for every parameter of the student, in one arena.
-func newWeights(k kernels.Backend, c Config, dtype kernels.DType, purpose kernels.Purpose) (*weights, error) {
-	arena, err := k.Alloc(dtype, purpose, 1, c.Parameters())
-	if err != nil {
-		return nil, fmt.Errorf("model: %s of %d parameters: %w", purpose, c.Parameters(), err)
+func fusedVector(n int, place func(*weights, kernels.Tensor), parts []part) spec {
+	return spec{rows: 1, cols: n, place: place, parts: parts, vector: true}
+}
+
+// count is the number of values of all specs.
+func count(specs []spec) int {
+	n := 0
+	for _, s := range specs {
+		n += s.rows * s.cols
 	}
-	w := &weights{arena: arena, blocks: make([]blockWeights, c.Layers)}
+	return n
+}
+
+// newWeights allocates one zero for every value of the specs, in one arena.
+func newWeights(k kernels.Backend, layers int, specs []spec, dtype kernels.DType, purpose kernels.Purpose) (*weights, error) {
+	arena, err := k.Alloc(dtype, purpose, 1, count(specs))
+	if err != nil {
+		return nil, fmt.Errorf("model: %s of %d parameters: %w", purpose, count(specs), err)
+	}
+	w := &weights{arena: arena, blocks: make([]blockWeights, layers)}
 	offset := 0
-	for _, s := range c.specs() {
+	for _, s := range specs {
 		t := arena.ColRange(offset, offset+s.rows*s.cols).Reshape(s.rows, s.cols)
 		offset += s.rows * s.cols
 		s.place(w, t)
 		lo := 0
 		for _, p := range s.parts {
-			n := Named{Name: p.name, Transposed: p.transposed}
+			n := Named{Name: p.name, Transposed: p.transposed, Shape: p.shape(s)}
 			switch {
-			case s.rows == 1:
-				n.Tensor, n.Shape = t.ColRange(lo, lo+p.size), []int{p.size}
+			case s.vector:
+				n.Tensor = t.ColRange(lo, lo+p.size)
 			case p.transposed:
-				n.Tensor, n.Shape = t, []int{s.cols, s.rows}
+				n.Tensor = t
 			default:
-				n.Tensor, n.Shape = t.RowRange(lo, lo+p.size), []int{p.size, s.cols}
+				n.Tensor = t.RowRange(lo, lo+p.size)
 			}
 			lo += p.size
 			w.named = append(w.named, n)
 		}
 	}
-	if c.Tied {
+	if w.head.Absent() { // tied
 		w.head = w.embed
 	}
 	return w, nil

@@ -86,7 +86,7 @@ func (t trainCase) estimate(workspace int64, checkpointing bool) (StepMemory, er
 	m := StepMemory{Student: t.name, Length: t.length, Rows: t.rows, Checkpointing: checkpointing}
 	tokens := t.length * t.rows
 	var err error
-	m.Bytes, err = model.EstimateTraining(&recorder{}, t.Config, model.PassOptions{
+	m.Bytes, err = model.EstimateTraining(&recorder{}, t.Config, nil, model.PassOptions{
 		Tokens: tokens, Rows: tokens - t.rows, Batches: t.accumulation, Training: true, Checkpointing: checkpointing})
 	if err != nil {
 		return m, err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"retort/kernels"
+	"retort/kernels/cuda"
 )
 
 // recorder is a backend without memory or arithmetic, in bf16. It notes every operation that
@@ -136,6 +137,9 @@ func (r *recorder) Free(kernels.Tensor) {}
 
 // Available is not known.
 func (r *recorder) Available() (int64, bool) { return 0, false }
+
+// HeadRows is the CUDA backend's.
+func (r *recorder) HeadRows(int) int { return cuda.HeadRows }
 
 // Peak is nothing.
 func (r *recorder) Peak() int64 { return 0 }

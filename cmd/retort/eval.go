@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,11 +19,12 @@ var evalCommand = command{
 	example: "retort eval --model_name_or_path student/ --tasks gsm8k --dataset gsm8k/test.jsonl --limit 200\nretort eval --model_name_or_path student/ --tasks generated --limit 500 --max_steps 5",
 	run: func(ctx context.Context, c *cli, args []string) error {
 		o := struct {
-			Model      string `key:"model_name_or_path" help:"student: folder or .gguf"`
-			Tasks      string `key:"tasks" help:"gsm8k (give its file as dataset) or generated"`
-			Dataset    string `key:"dataset" help:"JSONL file of GSM8K rows"`
-			Limit      int    `key:"limit" help:"questions at most; 0 is all of a file, 500 generated ones"`
-			OutputPath string `key:"output_path" help:"folder for results_<time>.json and samples_<task>_<time>.jsonl"`
+			Model      string   `key:"model_name_or_path" help:"student: folder or .gguf"`
+			Adapters   []string `key:"adapter_name_or_path" help:"LoRA adapter, merged into the student in memory; given several times, each is measured beside the student"`
+			Tasks      string   `key:"tasks" help:"gsm8k (give its file as dataset) or generated"`
+			Dataset    string   `key:"dataset" help:"JSONL file of GSM8K rows"`
+			Limit      int      `key:"limit" help:"questions at most; 0 is all of a file, 500 generated ones"`
+			OutputPath string   `key:"output_path" help:"folder for results_<time>.json and samples_<task>_<time>.jsonl"`
 		}{Tasks: "gsm8k"}
 		d := decodingKeys{MaxNewTokens: 256, TopP: 1, NumSamples: 1, Seed: 42}
 		p := defaultProblemKeys()
@@ -61,21 +63,81 @@ var evalCommand = command{
 			}
 		}
 		return c.withDevice(func(k kernels.Backend) error {
-			s, err := engine.OpenStudent(k, o.Model)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			r, err := evaluate.Run(s, task, options, func(done, total, tokens int) {
-				c.progress(done, total, fmt.Sprintf("%d tokens", tokens))
-			})
-			c.endProgress()
-			if err != nil {
-				return err
-			}
-			return c.reportEval(r, o.Model, o.OutputPath, "retort eval "+strings.Join(publicArgs(args), " "))
+			return c.eval(ctx, k, o.Model, o.Adapters, evalPlan{task, options, o.OutputPath, "retort eval " + strings.Join(publicArgs(args), " ")})
 		})
 	},
+}
+
+// evalPlan is what every student of a call is asked.
+type evalPlan struct {
+	task       evaluate.Task
+	options    engine.AnswerOptions
+	outputPath string
+	command    string
+}
+
+// eval measures the student, alone or with one adapter merged; of several adapters each in
+// turn beside the student, which is read once.
+func (c *cli) eval(ctx context.Context, k kernels.Backend, model string, adapters []string, plan evalPlan) error {
+	merged := ""
+	if len(adapters) == 1 {
+		merged = adapters[0]
+	}
+	s, err := openStudent(ctx, k, model, merged)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if len(adapters) < 2 {
+		r, err := c.measure(s, plan, model, plan.outputPath)
+		if err == nil && c.common.JSON {
+			err = c.printJSON(resultsOf(r))
+		}
+		return err
+	}
+	all := map[string]any{}
+	for _, adapter := range adapters {
+		path, err := engine.ResolveAdapter(ctx, adapter)
+		if err == nil {
+			err = s.UseAdapter(path)
+		}
+		if err != nil {
+			return err
+		}
+		outputPath := plan.outputPath
+		if outputPath != "" {
+			outputPath = filepath.Join(outputPath, filepath.Base(path))
+		}
+		if !c.common.JSON {
+			fmt.Fprintf(c.stdout, "%s\n", adapter)
+		}
+		r, err := c.measure(s, plan, adapter, outputPath)
+		if err != nil {
+			return err
+		}
+		all[adapter] = resultsOf(r)
+	}
+	if c.common.JSON {
+		return c.printJSON(map[string]any{"adapters": all})
+	}
+	return nil
+}
+
+// measure lets one student answer the task, prints its table and writes its files.
+func (c *cli) measure(s *engine.Student, plan evalPlan, name, outputPath string) (evaluate.Report, error) {
+	r, err := evaluate.Run(s, plan.task, plan.options, func(done, total, tokens int) {
+		c.progress(done, total, fmt.Sprintf("%d tokens", tokens))
+	})
+	c.endProgress()
+	if err != nil {
+		return r, err
+	}
+	return r, c.reportEval(r, name, outputPath, plan.command)
+}
+
+// resultsOf is a report as --json prints it.
+func resultsOf(r evaluate.Report) map[string]any {
+	return map[string]any{"results": map[string]any{r.Task: r.Metrics()}}
 }
 
 func openTask(name, dataset string, limit int, p problemKeys) (evaluate.Task, error) {
@@ -101,9 +163,12 @@ func openTask(name, dataset string, limit int, p problemKeys) (evaluate.Task, er
 	return evaluate.Task{}, fmt.Errorf("%w: tasks must be gsm8k or generated, not %q", engine.ErrUsage, name)
 }
 
-// reportEval prints the table of a task and writes its files.
+// reportEval prints the table of a task, unless JSON is asked for, and writes its files.
 func (c *cli) reportEval(r evaluate.Report, student, outputPath, command string) error {
 	if outputPath != "" {
+		if err := os.MkdirAll(outputPath, 0o755); err != nil {
+			return fmt.Errorf("%w: output_path: %w", engine.ErrBadInput, err)
+		}
 		results, samples, err := r.Write(outputPath, student, command, time.Now())
 		if err != nil {
 			return err
@@ -111,7 +176,7 @@ func (c *cli) reportEval(r evaluate.Report, student, outputPath, command string)
 		defer c.note("written: " + results + ", " + samples)
 	}
 	if c.common.JSON {
-		return c.printJSON(map[string]any{"results": map[string]any{r.Task: r.Metrics()}})
+		return nil
 	}
 	fmt.Fprintf(c.stdout, "%s: %d questions, %d answers cut off at max_new_tokens, %.0f tokens an answer, %.1f tokens/s\n",
 		r.Task, len(r.Samples), r.CutOff, float64(r.Tokens)/float64(max(1, len(r.Samples))), r.TokensPerSecond())

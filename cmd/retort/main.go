@@ -32,7 +32,7 @@ type command struct {
 // commands lists the subcommands in the order of the help.
 func commands() []command {
 	return []command{
-		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, tokenizeCommand, generateDataCommand, checkCommand, benchCommand, completionCommand,
+		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, convertCommand, tokenizeCommand, generateDataCommand, checkCommand, benchCommand, completionCommand,
 	}
 }
 

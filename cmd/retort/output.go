@@ -92,6 +92,15 @@ func resolve(ctx context.Context, model, dataset *string) (err error) {
 	return err
 }
 
+// openStudent opens a student with an adapter, if one is given, merged into it.
+func openStudent(ctx context.Context, k kernels.Backend, model, adapter string) (*engine.Student, error) {
+	adapter, err := engine.ResolveAdapter(ctx, adapter)
+	if err != nil {
+		return nil, err
+	}
+	return engine.OpenMerged(k, model, adapter)
+}
+
 // withDevice opens the device of --device for the time of the call.
 func (c *cli) withDevice(use func(k kernels.Backend) error) error {
 	k, err := engine.OpenDevice(engine.DeviceOptions{Device: c.common.Device, BF16: c.common.BF16})

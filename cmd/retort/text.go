@@ -54,6 +54,7 @@ var scoreCommand = command{
 	run: func(ctx context.Context, c *cli, args []string) error {
 		var o struct {
 			Model   string `key:"model_name_or_path" help:"student: folder or .gguf"`
+			Adapter string `key:"adapter_name_or_path" help:"LoRA adapter, merged into the student in memory"`
 			Dataset string `key:"dataset" help:"JSONL file of rows"`
 			Limit   int    `key:"limit" help:"score the first rows only; 0 is all"`
 			Output  string `key:"output" help:"JSONL file for the rows {index, prompt_ids, completion_ids, logprobs, loss}"`
@@ -71,7 +72,7 @@ var scoreCommand = command{
 			return err
 		}
 		return c.withDevice(func(k kernels.Backend) error {
-			s, err := engine.OpenStudent(k, o.Model)
+			s, err := openStudent(ctx, k, o.Model, o.Adapter)
 			if err != nil {
 				return err
 			}
@@ -168,6 +169,7 @@ var generateCommand = command{
 	run: func(ctx context.Context, c *cli, args []string) error {
 		o := struct {
 			Model   string `key:"model_name_or_path" help:"student: folder or .gguf"`
+			Adapter string `key:"adapter_name_or_path" help:"LoRA adapter, merged into the student in memory"`
 			Prompt  string `key:"prompt" help:"one question; a student with a chat template gets it as the user's message"`
 			Dataset string `key:"dataset" help:"JSONL file of rows to answer"`
 			Limit   int    `key:"limit" help:"answer the first rows only; 0 is all"`
@@ -191,7 +193,7 @@ var generateCommand = command{
 			return err
 		}
 		return c.withDevice(func(k kernels.Backend) error {
-			s, err := engine.OpenStudent(k, o.Model)
+			s, err := openStudent(ctx, k, o.Model, o.Adapter)
 			if err != nil {
 				return err
 			}

@@ -88,7 +88,11 @@ func (c *cli) reportTraining(o engine.TrainOptions, r engine.TrainResult) error 
 	if r.EvalLoss != nil {
 		fmt.Fprintf(c.stdout, "evaluation loss %.4f\n", *r.EvalLoss)
 	}
-	fmt.Fprintf(c.stdout, "student, records and training_loss.png are in %s\n", o.OutputDir)
+	what := "student"
+	if o.UsePEFT || o.AdapterNameOrPath != "" {
+		what = "adapter"
+	}
+	fmt.Fprintf(c.stdout, "%s, records and training_loss.png are in %s\n", what, o.OutputDir)
 	return nil
 }
 

@@ -70,6 +70,11 @@ func (c *Client) Model(ctx context.Context, id string) (string, error) {
 	return c.fetch(ctx, models, id, (*snapshot).student)
 }
 
+// Adapter makes the files of a LoRA adapter present and returns their folder.
+func (c *Client) Adapter(ctx context.Context, id string) (string, error) {
+	return c.fetch(ctx, models, id, (*snapshot).adapter)
+}
+
 // Dataset makes one file of a data set present and returns its path:
 // "org/name:path/to/file.jsonl", or "org/name" where there is only one .jsonl or
 // .parquet file. id may name a revision: "org/name@revision:file".
@@ -142,6 +147,19 @@ func (s *snapshot) student(ctx context.Context) (string, error) {
 		}
 	}
 	return s.path(""), nil
+}
+
+// adapterFiles are all that an adapter is.
+var adapterFiles = []string{"adapter_config.json", "adapter_model.safetensors"}
+
+// adapter fetches an adapter's two files.
+func (s *snapshot) adapter(ctx context.Context) (string, error) {
+	for _, name := range adapterFiles {
+		if !s.has(name) {
+			return "", fmt.Errorf("%w: %s", ErrNoFile, name)
+		}
+	}
+	return s.path(""), s.present(ctx, adapterFiles...)
 }
 
 // rows fetches one file of a data set.

@@ -75,6 +75,15 @@ func TestSecondCallNeedsNoNetwork(t *testing.T) {
 	require.Empty(t, f.asked())
 }
 
+func TestAdapterIsItsTwoFiles(t *testing.T) {
+	f := startHub(t, map[string]string{"adapter_config.json": "{}", "adapter_model.safetensors": big(100), "tokenizer.json": big(100), "README.md": "x"})
+	dir, err := f.client(t).Adapter(t.Context(), "org/name")
+	require.NoError(t, err)
+	f.holds(t, dir, "adapter_config.json", "adapter_model.safetensors")
+	_, err = student(t).client(t).Adapter(t.Context(), "org/name")
+	require.ErrorIs(t, err, ErrNoFile)
+}
+
 func TestShardsAreThoseOfTheIndex(t *testing.T) {
 	f := startHub(t, map[string]string{
 		"config.json": "{}", "a.safetensors": "A", "deep/b.safetensors": "B", "other.safetensors": "C",

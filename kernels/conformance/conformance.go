@@ -60,7 +60,7 @@ func Table() []Entry {
 	var all []Entry
 	for _, family := range [][]Entry{
 		memoryEntries(), graphEntries(), moveEntries(), normEntries(), linearEntries(), freezeEntries(),
-		activationEntries(), attentionEntries(), lossEntries(), distillEntries(), optimizerEntries(),
+		activationEntries(), dropoutEntries(), attentionEntries(), lossEntries(), distillEntries(), optimizerEntries(),
 		cacheEntries(), sampleEntries(),
 	} {
 		all = append(all, family...)

@@ -99,8 +99,8 @@ func projectionGradientEntries() []Entry {
 		},
 		{
 			Name: "LinearBackwardWeight", Methods: []string{"LinearBackwardWeight"}, Wrong: []string{"dw", "db", "x"},
-			Doc:   "dw and db are added to; either may be absent",
-			Small: append(both(linearSmall, Shape{Absent: "db"}), Shape{T: 9, D: 33, Out: 17, Absent: "dw"}),
+			Doc:   "dw and db are added to; either may be absent, or both",
+			Small: append(both(linearSmall, Shape{Absent: "db"}), Shape{T: 9, D: 33, Out: 17, Absent: "dw"}, Shape{T: 9, D: 33, Out: 17, Absent: "dw db"}),
 			Large: append(linearLarge[:3:3], Shape{T: 2049, D: 65, Out: 129}),
 			Arguments: func(c *Case) {
 				c.update32("dw", c.Out, c.D)

@@ -58,6 +58,19 @@ func (m swigluSwapped) SwiGLU(h, gateUp kernels.Tensor) {
 	}
 }
 
+type dropoutIgnoresStream struct{ *plain } // every layer the same mask
+
+func (m dropoutIgnoresStream) Dropout(y, x kernels.Tensor, factor float32, mask kernels.Mask, accumulate bool) {
+	mask.Stream = 0
+	m.plain.Dropout(y, x, factor, mask, accumulate)
+}
+
+type dropoutNeverAccumulates struct{ *plain }
+
+func (m dropoutNeverAccumulates) Dropout(y, x kernels.Tensor, factor float32, mask kernels.Mask, _ bool) {
+	m.plain.Dropout(y, x, factor, mask, false)
+}
+
 type ropeAdjacentPairs struct{ *plain } // GPT-J's order
 
 func (m ropeAdjacentPairs) RoPE(x, table, positions kernels.Tensor, inverse bool) {

@@ -60,6 +60,8 @@ func mutants() []mutant {
 		{"BiasGELU", geluOneForm{p()}},
 		{"GELUBackward", geluBackwardNotInPlace{p()}},
 		{"SwiGLU", swigluSwapped{p()}},
+		{"Dropout", dropoutIgnoresStream{p()}},
+		{"Dropout", dropoutNeverAccumulates{p()}},
 		{"RoPE", ropeAdjacentPairs{p()}},
 		{"RoPE there and back", ropeIgnoresInverse{p()}},
 		{"Attention", attentionLeaks{p()}},

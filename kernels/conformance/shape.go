@@ -29,6 +29,7 @@ type Shape struct {
 	Accumulate bool
 	Inverse    bool
 	InPlace    bool
+	Rate       float32 // of dropout
 	MaxNorm    float32
 	Sampling   kernels.Sampling
 	Teacher    Teaching
@@ -76,6 +77,9 @@ func (s Shape) String() string {
 	}
 	if s.Teacher != (Teaching{}) {
 		parts = append(parts, fmt.Sprintf("weight=%g,temperature=%g", s.Teacher.Weight, s.Teacher.Temperature))
+	}
+	if s.Rate != 0 {
+		parts = append(parts, fmt.Sprintf("rate=%g", s.Rate))
 	}
 	if s.MaxNorm != 0 {
 		parts = append(parts, fmt.Sprintf("max=%g", s.MaxNorm))

@@ -43,6 +43,7 @@ type tasks struct {
 	geluBackward  geluBackwardTask
 	swiglu        swigluTask
 	swigluBack    swigluBackwardTask
+	dropout       dropoutTask
 	rope          ropeTask
 	attention     attentionTask
 	attentionBack attentionBackwardTask

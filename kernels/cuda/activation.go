@@ -2,12 +2,13 @@ package cuda
 
 import "retort/kernels"
 
-// Kernels of src/gelu.cu, src/swiglu.cu and src/rope.cu.
+// Kernels of src/gelu.cu, src/swiglu.cu, src/dropout.cu and src/rope.cu.
 var (
 	biasGELU       = typed("gelu", "bias_gelu")
 	geluBackward   = typed("gelu", "gelu_backward")
 	swiglu         = typed("swiglu", "swiglu")
 	swigluBackward = typed("swiglu", "swiglu_backward")
+	dropout        = typed("dropout", "dropout")
 	rope           = typed("rope", "rope")
 )
 
@@ -44,6 +45,14 @@ func (b *Backend) SwiGLUBackward(dgateUp, dh, gateUp kernels.Tensor) {
 	kernels.Want("SwiGLUBackward", "gateUp", gateUp, b.activation, dh.Rows, 2*dh.Cols)
 	b.launch(swigluBackward, byRows(dh.Rows, dh.Cols, perPack(b.activation)), b.args.Reset().Ptr(b.pointer(dgateUp)).Ptr(b.pointer(dh)).Ptr(b.pointer(gateUp)).
 		Int32(dh.Rows).Int32(dh.Cols).Int32(dgateUp.Stride).Int32(dh.Stride).Int32(gateUp.Stride))
+}
+
+// Dropout is y = factor·x where the mask keeps an element and 0 elsewhere, or y += that.
+func (b *Backend) Dropout(y, x kernels.Tensor, factor float32, m kernels.Mask, accumulate bool) {
+	kernels.Want("Dropout", "y", y, b.activation, x.Rows, x.Cols)
+	kernels.Want("Dropout", "x", x, b.activation, y.Rows, y.Cols)
+	b.launch(dropout, byRows(x.Rows, x.Cols, perPack(b.activation)), b.args.Reset().Ptr(b.pointer(y)).Ptr(b.pointer(x)).Float32(factor).
+		Int32(x.Rows).Int32(x.Cols).Int32(y.Stride).Int32(x.Stride).Int32(m.Threshold()).Int64(int64(m.Seed)).Int64(int64(m.Stream)).Int32(flag(accumulate)))
 }
 
 // RoPE rotates every head in place by its token's position.

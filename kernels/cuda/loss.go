@@ -5,12 +5,12 @@ import "retort/kernels"
 // crossEntropy is the kernel of src/cross_entropy.cu.
 var crossEntropy = typed("cross_entropy", "cross_entropy")
 
-// headRows is how many rows of logits fill a large card: dx = dlogits·w then has tiles for
+// HeadRows is how many rows of logits fill a large card: dx = dlogits·w then has tiles for
 // every multiprocessor, with the whole vocabulary as its k.
-const headRows = 2048
+const HeadRows = 2048
 
 // HeadRows is how many rows of logits HeadCrossEntropy wants room for.
-func (b *Backend) HeadRows(int) int { return headRows }
+func (b *Backend) HeadRows(int) int { return HeadRows }
 
 // HeadCrossEntropy runs head, loss and their backward a chunk of rows at a time.
 func (b *Backend) HeadCrossEntropy(logprobs, dx, dw, x, w, targets, weights, chunk kernels.Tensor) {

@@ -155,3 +155,9 @@ func (b BF16) CachedAttention(o, q, kc, vc, first, count kernels.Tensor, h kerne
 	b.Backend.CachedAttention(o, q, kc, vc, first, count, h)
 	store(o)
 }
+
+// Dropout rounds y.
+func (b BF16) Dropout(y, x kernels.Tensor, factor float32, m kernels.Mask, accumulate bool) {
+	b.Backend.Dropout(y, x, factor, m, accumulate)
+	store(y)
+}

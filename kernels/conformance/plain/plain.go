@@ -288,3 +288,9 @@ func (p *Backend) RoPE(x, table, positions kernels.Tensor, inverse bool) {
 	like("positions", positions, 1, x.Rows)
 	reference.RoPE(Mat(x), Mat(table), Ints(positions), inverse)
 }
+
+// Dropout is done by the reference.
+func (p *Backend) Dropout(y, x kernels.Tensor, factor float32, m kernels.Mask, accumulate bool) {
+	like("y", y, x.Rows, x.Cols)
+	reference.Dropout(Mat(y), Mat(x), factor, m, accumulate)
+}

@@ -131,3 +131,8 @@ func avx2SoftmaxBackward(dp []float32, p []float32, scale float32, delta float32
 //
 //go:noescape
 func avx2AdamW(p []float32, g []float32, m []float32, v []float32, c [9]float32)
+
+// avx2Dropout masks x, 64 elements a turn.
+//
+//go:noescape
+func avx2Dropout(y []float32, x []float32, c [8]uint32)

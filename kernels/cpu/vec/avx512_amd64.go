@@ -131,3 +131,8 @@ func avx512SoftmaxBackward(dp []float32, p []float32, scale float32, delta float
 //
 //go:noescape
 func avx512AdamW(p []float32, g []float32, m []float32, v []float32, c [9]float32)
+
+// avx512Dropout masks x, 64 elements a turn.
+//
+//go:noescape
+func avx512Dropout(y []float32, x []float32, c [8]uint32)

@@ -4156,3 +4156,468 @@ singleDone:
 done:
 	VZEROUPPER
 	RET
+
+// func avx512Dropout(y []float32, x []float32, c [8]uint32)
+// Requires: AVX, AVX2
+TEXT ·avx512Dropout(SB), NOSPLIT, $0-80
+	MOVQ y_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ x_len+32(FP), DX
+
+	// the first column of the counters: 0, 1, ... 7
+	VMOVDQU count<>+0(SB), Y0
+
+turn:
+	CMPQ DX, $0x00000040
+	JL   turnDone
+
+	// the counter and the key
+	VBROADCASTSS c_2+56(FP), Y2
+	VBROADCASTSS c_3+60(FP), Y3
+	VBROADCASTSS c_4+64(FP), Y4
+	VMOVDQA      Y0, Y1
+	VBROADCASTSS c_5+68(FP), Y5
+	VBROADCASTSS c_6+72(FP), Y6
+
+	// round 1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y7
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y8
+	VPBLENDD $0xaa, Y8, Y7, Y8
+	VPSRLQ   $0x20, Y7, Y7
+	VPBLENDD $0xaa, Y1, Y7, Y7
+	VPMULUDQ philoxM1<>+0(SB), Y3, Y1
+	VPSRLQ   $0x20, Y3, Y3
+	VPMULUDQ philoxM1<>+0(SB), Y3, Y3
+	VPSLLQ   $0x20, Y3, Y9
+	VPBLENDD $0xaa, Y9, Y1, Y9
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y3, Y1, Y1
+	VPXOR    Y2, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y4, Y7, Y7
+	VPXOR    Y6, Y7, Y7
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 2
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y2
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y3
+	VPBLENDD $0xaa, Y3, Y2, Y3
+	VPSRLQ   $0x20, Y2, Y2
+	VPBLENDD $0xaa, Y1, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y7, Y1
+	VPSRLQ   $0x20, Y7, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y4
+	VPSLLQ   $0x20, Y4, Y7
+	VPBLENDD $0xaa, Y7, Y1, Y7
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y4, Y1, Y1
+	VPXOR    Y9, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y8, Y2, Y2
+	VPXOR    Y6, Y2, Y2
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 3
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y4
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y8
+	VPBLENDD $0xaa, Y8, Y4, Y8
+	VPSRLQ   $0x20, Y4, Y4
+	VPBLENDD $0xaa, Y1, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y1
+	VPSRLQ   $0x20, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y2
+	VPSLLQ   $0x20, Y2, Y9
+	VPBLENDD $0xaa, Y9, Y1, Y9
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y2, Y1, Y1
+	VPXOR    Y7, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y3, Y4, Y4
+	VPXOR    Y6, Y4, Y4
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 4
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y2
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y3
+	VPBLENDD $0xaa, Y3, Y2, Y3
+	VPSRLQ   $0x20, Y2, Y2
+	VPBLENDD $0xaa, Y1, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y1
+	VPSRLQ   $0x20, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y4
+	VPSLLQ   $0x20, Y4, Y7
+	VPBLENDD $0xaa, Y7, Y1, Y7
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y4, Y1, Y1
+	VPXOR    Y9, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y8, Y2, Y2
+	VPXOR    Y6, Y2, Y2
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 5
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y4
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y8
+	VPBLENDD $0xaa, Y8, Y4, Y8
+	VPSRLQ   $0x20, Y4, Y4
+	VPBLENDD $0xaa, Y1, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y1
+	VPSRLQ   $0x20, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y2
+	VPSLLQ   $0x20, Y2, Y9
+	VPBLENDD $0xaa, Y9, Y1, Y9
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y2, Y1, Y1
+	VPXOR    Y7, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y3, Y4, Y4
+	VPXOR    Y6, Y4, Y4
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 6
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y2
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y3
+	VPBLENDD $0xaa, Y3, Y2, Y3
+	VPSRLQ   $0x20, Y2, Y2
+	VPBLENDD $0xaa, Y1, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y1
+	VPSRLQ   $0x20, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y4
+	VPSLLQ   $0x20, Y4, Y7
+	VPBLENDD $0xaa, Y7, Y1, Y7
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y4, Y1, Y1
+	VPXOR    Y9, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y8, Y2, Y2
+	VPXOR    Y6, Y2, Y2
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 7
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y4
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y8
+	VPBLENDD $0xaa, Y8, Y4, Y8
+	VPSRLQ   $0x20, Y4, Y4
+	VPBLENDD $0xaa, Y1, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y1
+	VPSRLQ   $0x20, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y2
+	VPSLLQ   $0x20, Y2, Y9
+	VPBLENDD $0xaa, Y9, Y1, Y9
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y2, Y1, Y1
+	VPXOR    Y7, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y3, Y4, Y4
+	VPXOR    Y6, Y4, Y4
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 8
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y2
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y3
+	VPBLENDD $0xaa, Y3, Y2, Y3
+	VPSRLQ   $0x20, Y2, Y2
+	VPBLENDD $0xaa, Y1, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y1
+	VPSRLQ   $0x20, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y4
+	VPSLLQ   $0x20, Y4, Y7
+	VPBLENDD $0xaa, Y7, Y1, Y7
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y4, Y1, Y1
+	VPXOR    Y9, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y8, Y2, Y2
+	VPXOR    Y6, Y2, Y2
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 9
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y4
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y8
+	VPBLENDD $0xaa, Y8, Y4, Y8
+	VPSRLQ   $0x20, Y4, Y4
+	VPBLENDD $0xaa, Y1, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y1
+	VPSRLQ   $0x20, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y2, Y2
+	VPSLLQ   $0x20, Y2, Y9
+	VPBLENDD $0xaa, Y9, Y1, Y9
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y2, Y1, Y1
+	VPXOR    Y7, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y3, Y4, Y4
+	VPXOR    Y6, Y4, Y4
+	VPADDD   philoxW0<>+0(SB), Y5, Y5
+	VPADDD   philoxW1<>+0(SB), Y6, Y6
+
+	// round 10
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y2
+	VPSRLQ   $0x20, Y1, Y1
+	VPMULUDQ philoxM0<>+0(SB), Y1, Y1
+	VPSLLQ   $0x20, Y1, Y3
+	VPBLENDD $0xaa, Y3, Y2, Y3
+	VPSRLQ   $0x20, Y2, Y2
+	VPBLENDD $0xaa, Y1, Y2, Y2
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y1
+	VPSRLQ   $0x20, Y4, Y4
+	VPMULUDQ philoxM1<>+0(SB), Y4, Y4
+	VPSLLQ   $0x20, Y4, Y7
+	VPBLENDD $0xaa, Y7, Y1, Y7
+	VPSRLQ   $0x20, Y1, Y1
+	VPBLENDD $0xaa, Y4, Y1, Y1
+	VPXOR    Y9, Y1, Y1
+	VPXOR    Y5, Y1, Y1
+	VPXOR    Y8, Y2, Y2
+	VPXOR    Y6, Y2, Y2
+
+	// the words of a block side by side
+	VPUNPCKLDQ  Y7, Y1, Y4
+	VPUNPCKHDQ  Y7, Y1, Y1
+	VPUNPCKLDQ  Y3, Y2, Y5
+	VPUNPCKHDQ  Y3, Y2, Y3
+	VPUNPCKLQDQ Y5, Y4, Y2
+	VPUNPCKHQDQ Y5, Y4, Y4
+	VPUNPCKLQDQ Y3, Y1, Y5
+	VPUNPCKHQDQ Y3, Y1, Y1
+
+	// the elements of blocks 0 and 4: kept where max(bits, threshold) = bits
+	VBROADCASTSS c_7+76(FP), Y3
+	VPMAXUW      Y3, Y2, Y3
+	VPCMPEQW     Y2, Y3, Y3
+	VPMOVSXWD    X3, Y2
+	VMOVUPS      (CX), Y6
+	VBROADCASTSS c_0+48(FP), Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y2, Y6, Y6
+	VMOVUPS      (AX), Y2
+	VBROADCASTSS c_1+52(FP), Y7
+	VANDPS       Y7, Y2, Y2
+	VADDPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (AX)
+	VEXTRACTI128 $0x01, Y3, X2
+	VPMOVSXWD    X2, Y2
+	VMOVUPS      128(CX), Y3
+	VBROADCASTSS c_0+48(FP), Y6
+	VMULPS       Y6, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VMOVUPS      128(AX), Y2
+	VBROADCASTSS c_1+52(FP), Y6
+	VANDPS       Y6, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 128(AX)
+
+	// the elements of blocks 1 and 5: kept where max(bits, threshold) = bits
+	VBROADCASTSS c_7+76(FP), Y2
+	VPMAXUW      Y2, Y4, Y2
+	VPCMPEQW     Y4, Y2, Y2
+	VPMOVSXWD    X2, Y3
+	VMOVUPS      32(CX), Y4
+	VBROADCASTSS c_0+48(FP), Y6
+	VMULPS       Y6, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMOVUPS      32(AX), Y3
+	VBROADCASTSS c_1+52(FP), Y6
+	VANDPS       Y6, Y3, Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 32(AX)
+	VEXTRACTI128 $0x01, Y2, X2
+	VPMOVSXWD    X2, Y2
+	VMOVUPS      160(CX), Y3
+	VBROADCASTSS c_0+48(FP), Y4
+	VMULPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VMOVUPS      160(AX), Y2
+	VBROADCASTSS c_1+52(FP), Y4
+	VANDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 160(AX)
+
+	// the elements of blocks 2 and 6: kept where max(bits, threshold) = bits
+	VBROADCASTSS c_7+76(FP), Y2
+	VPMAXUW      Y2, Y5, Y2
+	VPCMPEQW     Y5, Y2, Y2
+	VPMOVSXWD    X2, Y3
+	VMOVUPS      64(CX), Y4
+	VBROADCASTSS c_0+48(FP), Y5
+	VMULPS       Y5, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMOVUPS      64(AX), Y3
+	VBROADCASTSS c_1+52(FP), Y5
+	VANDPS       Y5, Y3, Y3
+	VADDPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 64(AX)
+	VEXTRACTI128 $0x01, Y2, X2
+	VPMOVSXWD    X2, Y2
+	VMOVUPS      192(CX), Y3
+	VBROADCASTSS c_0+48(FP), Y4
+	VMULPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VMOVUPS      192(AX), Y2
+	VBROADCASTSS c_1+52(FP), Y4
+	VANDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 192(AX)
+
+	// the elements of blocks 3 and 7: kept where max(bits, threshold) = bits
+	VBROADCASTSS c_7+76(FP), Y2
+	VPMAXUW      Y2, Y1, Y2
+	VPCMPEQW     Y1, Y2, Y2
+	VPMOVSXWD    X2, Y1
+	VMOVUPS      96(CX), Y3
+	VBROADCASTSS c_0+48(FP), Y4
+	VMULPS       Y4, Y3, Y3
+	VANDPS       Y1, Y3, Y3
+	VMOVUPS      96(AX), Y1
+	VBROADCASTSS c_1+52(FP), Y4
+	VANDPS       Y4, Y1, Y1
+	VADDPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 96(AX)
+	VEXTRACTI128 $0x01, Y2, X1
+	VPMOVSXWD    X1, Y1
+	VMOVUPS      224(CX), Y2
+	VBROADCASTSS c_0+48(FP), Y3
+	VMULPS       Y3, Y2, Y2
+	VANDPS       Y1, Y2, Y2
+	VMOVUPS      224(AX), Y1
+	VBROADCASTSS c_1+52(FP), Y3
+	VANDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 224(AX)
+
+	// next 64 elements
+	VPADDD eight<>+0(SB), Y0, Y0
+	ADDQ   $0x00000100, CX
+	ADDQ   $0x00000100, AX
+	SUBQ   $0x00000040, DX
+	JMP    turn
+
+turnDone:
+	VZEROUPPER
+	RET
+
+DATA count<>+0(SB)/4, $0x00000000
+DATA count<>+4(SB)/4, $0x00000001
+DATA count<>+8(SB)/4, $0x00000002
+DATA count<>+12(SB)/4, $0x00000003
+DATA count<>+16(SB)/4, $0x00000004
+DATA count<>+20(SB)/4, $0x00000005
+DATA count<>+24(SB)/4, $0x00000006
+DATA count<>+28(SB)/4, $0x00000007
+GLOBL count<>(SB), RODATA|NOPTR, $32
+
+DATA philoxM0<>+0(SB)/4, $0xd2511f53
+DATA philoxM0<>+4(SB)/4, $0xd2511f53
+DATA philoxM0<>+8(SB)/4, $0xd2511f53
+DATA philoxM0<>+12(SB)/4, $0xd2511f53
+DATA philoxM0<>+16(SB)/4, $0xd2511f53
+DATA philoxM0<>+20(SB)/4, $0xd2511f53
+DATA philoxM0<>+24(SB)/4, $0xd2511f53
+DATA philoxM0<>+28(SB)/4, $0xd2511f53
+DATA philoxM0<>+32(SB)/4, $0xd2511f53
+DATA philoxM0<>+36(SB)/4, $0xd2511f53
+DATA philoxM0<>+40(SB)/4, $0xd2511f53
+DATA philoxM0<>+44(SB)/4, $0xd2511f53
+DATA philoxM0<>+48(SB)/4, $0xd2511f53
+DATA philoxM0<>+52(SB)/4, $0xd2511f53
+DATA philoxM0<>+56(SB)/4, $0xd2511f53
+DATA philoxM0<>+60(SB)/4, $0xd2511f53
+GLOBL philoxM0<>(SB), RODATA|NOPTR, $64
+
+DATA philoxM1<>+0(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+4(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+8(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+12(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+16(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+20(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+24(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+28(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+32(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+36(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+40(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+44(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+48(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+52(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+56(SB)/4, $0xcd9e8d57
+DATA philoxM1<>+60(SB)/4, $0xcd9e8d57
+GLOBL philoxM1<>(SB), RODATA|NOPTR, $64
+
+DATA philoxW0<>+0(SB)/4, $0x9e3779b9
+DATA philoxW0<>+4(SB)/4, $0x9e3779b9
+DATA philoxW0<>+8(SB)/4, $0x9e3779b9
+DATA philoxW0<>+12(SB)/4, $0x9e3779b9
+DATA philoxW0<>+16(SB)/4, $0x9e3779b9
+DATA philoxW0<>+20(SB)/4, $0x9e3779b9
+DATA philoxW0<>+24(SB)/4, $0x9e3779b9
+DATA philoxW0<>+28(SB)/4, $0x9e3779b9
+DATA philoxW0<>+32(SB)/4, $0x9e3779b9
+DATA philoxW0<>+36(SB)/4, $0x9e3779b9
+DATA philoxW0<>+40(SB)/4, $0x9e3779b9
+DATA philoxW0<>+44(SB)/4, $0x9e3779b9
+DATA philoxW0<>+48(SB)/4, $0x9e3779b9
+DATA philoxW0<>+52(SB)/4, $0x9e3779b9
+DATA philoxW0<>+56(SB)/4, $0x9e3779b9
+DATA philoxW0<>+60(SB)/4, $0x9e3779b9
+GLOBL philoxW0<>(SB), RODATA|NOPTR, $64
+
+DATA philoxW1<>+0(SB)/4, $0xbb67ae85
+DATA philoxW1<>+4(SB)/4, $0xbb67ae85
+DATA philoxW1<>+8(SB)/4, $0xbb67ae85
+DATA philoxW1<>+12(SB)/4, $0xbb67ae85
+DATA philoxW1<>+16(SB)/4, $0xbb67ae85
+DATA philoxW1<>+20(SB)/4, $0xbb67ae85
+DATA philoxW1<>+24(SB)/4, $0xbb67ae85
+DATA philoxW1<>+28(SB)/4, $0xbb67ae85
+DATA philoxW1<>+32(SB)/4, $0xbb67ae85
+DATA philoxW1<>+36(SB)/4, $0xbb67ae85
+DATA philoxW1<>+40(SB)/4, $0xbb67ae85
+DATA philoxW1<>+44(SB)/4, $0xbb67ae85
+DATA philoxW1<>+48(SB)/4, $0xbb67ae85
+DATA philoxW1<>+52(SB)/4, $0xbb67ae85
+DATA philoxW1<>+56(SB)/4, $0xbb67ae85
+DATA philoxW1<>+60(SB)/4, $0xbb67ae85
+GLOBL philoxW1<>(SB), RODATA|NOPTR, $64
+
+DATA eight<>+0(SB)/4, $0x00000008
+DATA eight<>+4(SB)/4, $0x00000008
+DATA eight<>+8(SB)/4, $0x00000008
+DATA eight<>+12(SB)/4, $0x00000008
+DATA eight<>+16(SB)/4, $0x00000008
+DATA eight<>+20(SB)/4, $0x00000008
+DATA eight<>+24(SB)/4, $0x00000008
+DATA eight<>+28(SB)/4, $0x00000008
+DATA eight<>+32(SB)/4, $0x00000008
+DATA eight<>+36(SB)/4, $0x00000008
+DATA eight<>+40(SB)/4, $0x00000008
+DATA eight<>+44(SB)/4, $0x00000008
+DATA eight<>+48(SB)/4, $0x00000008
+DATA eight<>+52(SB)/4, $0x00000008
+DATA eight<>+56(SB)/4, $0x00000008
+DATA eight<>+60(SB)/4, $0x00000008
+GLOBL eight<>(SB), RODATA|NOPTR, $64

@@ -33,6 +33,9 @@ type functions struct {
 	// c: scale, 1 - lr decay, beta1, 1 - beta1, beta2, 1 - beta2,
 	// lr/correction1, √correction2, eps
 	adamW func(p, g, m, v []float32, c [9]float32)
+	// dropout: lengths are multiples of 64; c: factor's bits, all ones to add up, row, stream
+	// (2), key (2), threshold twice
+	dropout func(y, x []float32, c [8]uint32)
 }
 
 // sets are those this processor runs, by the names of package features.

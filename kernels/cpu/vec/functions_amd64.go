@@ -36,6 +36,7 @@ var avx2 = functions{
 	dotRows:          avx2DotRows,
 	weightedRows:     avx2WeightedRows,
 	adamW:            avx2AdamW,
+	dropout:          avx2Dropout,
 }
 
 var avx512 = functions{
@@ -65,6 +66,7 @@ var avx512 = functions{
 	dotRows:          avx512DotRows,
 	weightedRows:     avx512WeightedRows,
 	adamW:            avx512AdamW,
+	dropout:          avx512Dropout,
 }
 
 // addAssembly enters the assembly that this processor can run.

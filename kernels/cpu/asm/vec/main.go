@@ -26,5 +26,6 @@ func main() {
 	norms()
 	rows()
 	adamW()
+	dropout()
 	Generate()
 }
