@@ -91,7 +91,7 @@ func (t *Trainer) dataState() dataState {
 		BatchSize: t.o.PerDeviceTrainBatchSize, Accumulation: t.o.GradientAccumulationSteps,
 		MaxLength: t.o.MaxLength, Packing: t.o.Packing, Shuffle: t.o.Shuffle, Seed: t.o.Seed, LearningSteps: t.steps,
 		LossSum: t.window.sum, LossSteps: t.window.n, BadInARow: t.badInARow,
-		Totals: t.totals, Hyperparameters: t.o.hyperparameters(),
+		Totals: t.totals, Hyperparameters: t.settings(),
 	}
 	d.Totals.Seconds = t.elapsed().Seconds()
 	return d
@@ -157,11 +157,18 @@ func (t *Trainer) readResume(dir string) error {
 	return nil
 }
 
+// settings are the hyperparameters, and the type that the device computes in.
+func (t *Trainer) settings() map[string]string {
+	all := t.o.hyperparameters()
+	all["activation type"] = t.student.Backend().ActivationType().String()
+	return all
+}
+
 // compareHyperparameters says which settings a resumed run has changed: it then ends
 // elsewhere than the straight run would.
 func (t *Trainer) compareHyperparameters() {
 	var changed []string
-	for key, now := range t.o.hyperparameters() {
+	for key, now := range t.settings() {
 		if before, known := t.hyperparameters[key]; known && before != now {
 			changed = append(changed, fmt.Sprintf("%s %s → %s", key, before, now))
 		}

@@ -223,6 +223,8 @@ type Layers interface {
 	//   x (T, n·D)   table (P, D): D/2 cosines, then D/2 sines   positions (1, T) int32
 	RoPE(x, table, positions Tensor, inverse bool)
 
+	// CanAttend says why the backend cannot attend with such heads, nil where it can.
+	CanAttend(h Heads) error
 	// Attention is causal softmax attention inside each document.
 	//   o, q (T, H·D)   k, v (T, K·D)   lse (T, H): log-sum-exp of the scaled scores
 	Attention(o, lse, q, k, v Tensor, docs Documents, h Heads)

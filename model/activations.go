@@ -174,7 +174,7 @@ func (p *planner) shared(c Config, o PassOptions) shared {
 }
 
 // input plans the device side of a batch.
-func (p *planner) input(t, n int) deviceBatch {
+func (p *planner) input(c Config, t, n int) deviceBatch {
 	d := deviceBatch{
 		maxTokens: t, maxRows: n,
 		ids: p.ints(t), positions: p.ints(t), starts: p.ints(t + 1), rows: p.ints(n), targets: p.ints(n),
@@ -183,6 +183,7 @@ func (p *planner) input(t, n int) deviceBatch {
 		posIDs: p.ints(t), posStarts: p.ints(t + 1), posOrder: p.ints(t),
 	}
 	d.order, d.starts32, d.unique = make([]int32, 0, t), make([]int32, 0, t+1), make([]int32, 0, t)
+	d.next = make([]int32, max(c.Vocab, c.Context))
 	return d
 }
 

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"slices"
 
 	"retort/kernels"
 )
@@ -72,6 +71,7 @@ type deviceBatch struct {
 	n, t              int // trained rows and tokens of the batch uploaded last
 
 	order, starts32, unique []int32 // host scratch of the grouping
+	next                    []int32 // (max(V, P))
 }
 
 // upload copies the batch to the device. Groups are only made for a backward pass.
@@ -100,27 +100,28 @@ func (d *deviceBatch) upload(k kernels.Backend, b *Batch, backward, positions bo
 	}
 }
 
-// group sorts token positions by value (stable), so that gradients of one row of a
-// table are summed in the order of the tokens.
+// group sorts token positions by value (counting sort, stable), so that gradients of one
+// row of a table are summed in the order of the tokens.
 func (d *deviceBatch) group(put func(kernels.Tensor, []int32) kernels.Tensor, values []int32, ids, starts, order kernels.Tensor) kernels.Groups {
-	d.order = d.order[:0]
-	for i := range values {
-		d.order = append(d.order, int32(i))
+	next := d.next // of each value, the place of its next token
+	clear(next)
+	for _, v := range values {
+		next[v]++
 	}
-	slices.SortFunc(d.order, func(a, b int32) int {
-		if values[a] != values[b] {
-			return int(values[a]) - int(values[b])
-		}
-		return int(a - b)
-	})
-	d.unique, d.starts32 = d.unique[:0], d.starts32[:0]
-	for i, p := range d.order {
-		if i == 0 || values[p] != values[d.order[i-1]] {
-			d.unique = append(d.unique, values[p])
-			d.starts32 = append(d.starts32, int32(i))
+	d.unique, d.starts32, d.order = d.unique[:0], d.starts32[:0], d.order[:len(values)]
+	place := int32(0)
+	for v, count := range next {
+		if count > 0 {
+			d.unique, d.starts32 = append(d.unique, int32(v)), append(d.starts32, place)
+			next[v] = place
+			place += count
 		}
 	}
-	d.starts32 = append(d.starts32, int32(len(values)))
+	d.starts32 = append(d.starts32, place)
+	for t, v := range values {
+		d.order[next[v]] = int32(t)
+		next[v]++
+	}
 	return kernels.Groups{
 		IDs: put(ids, d.unique), Starts: put(starts, d.starts32), Order: put(order, d.order), Count: len(d.unique),
 	}

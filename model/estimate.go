@@ -61,6 +61,6 @@ func EstimateTraining(k kernels.Backend, c Config, adapter *LoRA, o PassOptions)
 	}
 	p.blocks(c, o)
 	p.shared(c, o)
-	p.input(o.Tokens, o.Rows)
+	p.input(c, o.Tokens, o.Rows)
 	return s.bytes, p.err
 }

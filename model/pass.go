@@ -61,7 +61,7 @@ func NewPass(s *Student, o PassOptions) (*Pass, error) {
 	}
 	p.layers = p.plan.blocks(s.Config, o)
 	p.shared = p.plan.shared(s.Config, o)
-	p.in = p.plan.input(o.Tokens, o.Rows)
+	p.in = p.plan.input(s.Config, o.Tokens, o.Rows)
 	err := p.plan.err
 	if err == nil && o.Training {
 		trained := s.Trained()

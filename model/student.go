@@ -34,6 +34,9 @@ func allocate(k kernels.Backend, c Config) (*Student, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := k.CanAttend(c.heads()); err != nil {
+		return nil, fmt.Errorf("model: %s: %w", k.Name(), err)
+	}
 	group, err := newGroup(k, c.Layers, c.specs())
 	if err != nil {
 		return nil, err

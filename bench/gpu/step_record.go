@@ -138,6 +138,9 @@ func (r *recorder) Free(kernels.Tensor) {}
 // Available is not known.
 func (r *recorder) Available() (int64, bool) { return 0, false }
 
+// CanAttend is nil: nothing is computed.
+func (r *recorder) CanAttend(kernels.Heads) error { return nil }
+
 // HeadRows is the CUDA backend's.
 func (r *recorder) HeadRows(int) int { return cuda.HeadRows }
 

@@ -32,7 +32,7 @@ func attentionEntries() []Entry {
 		shape(9, 1, 32, 257), offset(shape(3, 3, 64, 130)), shape(2, 1, 96, 200)}
 	return []Entry{
 		{
-			Name: "Attention", Methods: []string{"Attention"}, Wrong: []string{"o", "lse", "k", "v"},
+			Name: "Attention", Methods: []string{"Attention", "CanAttend"}, Wrong: []string{"o", "lse", "k", "v"},
 			Doc:   "a token sees itself and what came before it in its document, and nothing else",
 			Small: small, Large: large,
 			Arguments: func(c *Case) {
@@ -42,6 +42,9 @@ func attentionEntries() []Entry {
 				c.documents()
 			},
 			Call: func(b kernels.Backend, a *Args) {
+				if err := b.CanAttend(a.heads()); err != nil {
+					panic(err)
+				}
 				b.Attention(a.t("o"), a.t("lse"), a.t("q"), a.t("k"), a.t("v"), a.docs, a.heads())
 			},
 			Exact: attentionReference[float64], Plain: attentionReference[float32],

@@ -9,6 +9,9 @@ import (
 	"retort/kernels/cpu/vec"
 )
 
+// CanAttend is nil: any heads will do.
+func (b *Backend) CanAttend(kernels.Heads) error { return nil }
+
 // Attention is computed tile by tile: queryTile queries of one head against the keys
 // before them. The scores of a tile are a small matrix product into the worker's
 // scratch, so that a document of L tokens never needs its (L, L) matrix at once.

@@ -45,6 +45,17 @@ const (
 	mostSize         = 256 // the largest head that these can do
 )
 
+// CanAttend says why the kernels cannot do such heads.
+func (b *Backend) CanAttend(h kernels.Heads) error {
+	if h.Size < 1 || h.Size > mostSize {
+		return fmt.Errorf("heads of %d elements: the GPU's attention takes 1 to %d", h.Size, mostSize)
+	}
+	if !(h.Scale > 0) {
+		return fmt.Errorf("scores scaled by %g: the GPU's attention takes a positive factor", h.Scale)
+	}
+	return nil
+}
+
 // Attention is causal softmax attention inside each document.
 func (b *Backend) Attention(o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
 	b.wantAttention("Attention", o, lse, q, k, v, docs, h)

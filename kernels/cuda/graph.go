@@ -32,8 +32,12 @@ func (g *graph) Run() {
 	}
 	if g.recorded != 0 && g.moved != b.moved {
 		g.Close()
+		g.warm = false // memory may have to grow again, which a recording may not do
+		g.Run()
+		return
 	}
 	if g.recorded == 0 && !g.record() {
+		g.warm = false
 		return
 	}
 	b.note(b.context.LaunchGraph(g.recorded, b.stream))
@@ -49,12 +53,14 @@ func (g *graph) record() bool {
 	g.run()
 	recorded, err := b.context.EndCapture(b.stream)
 	b.note(err)
-	if b.err != nil && err == nil {
-		b.note(b.context.FreeGraph(recorded))
+	if b.err != nil {
+		if err == nil {
+			b.note(b.context.FreeGraph(recorded))
+		}
 		return false
 	}
 	g.recorded, g.moved = recorded, b.moved
-	return err == nil
+	return true
 }
 
 // Close frees the recording.

@@ -47,9 +47,9 @@ func (b *Backend) Copy(dst, src kernels.Tensor) {
 	case dst.DType == src.DType:
 		b.copyRows(to, from, dst.DType, dst.Rows, dst.Cols, dst.Stride, src.Stride)
 	case dst.DType == kernels.BFloat16:
-		b.copyBy(castToBF16, to, from, dst.Rows, dst.Cols, dst.Stride, src.Stride)
+		b.copyBy(castToBF16, strided{to, dst.Stride, 2}, strided{from, src.Stride, 4}, dst.Rows, dst.Cols)
 	default:
-		b.copyBy(castToF32, to, from, dst.Rows, dst.Cols, dst.Stride, src.Stride)
+		b.copyBy(castToF32, strided{to, dst.Stride, 4}, strided{from, src.Stride, 2}, dst.Rows, dst.Cols)
 	}
 }
 
@@ -65,20 +65,39 @@ func (b *Backend) copyRows(dst, src driver.Ptr, dtype kernels.DType, rows, cols,
 	if dtype == kernels.BFloat16 {
 		k = copyBF16
 	}
-	b.copyBy(k, dst, src, rows, cols, dstStride, srcStride)
+	b.copyBy(k, strided{dst, dstStride, dtype.Size()}, strided{src, srcStride, dtype.Size()}, rows, cols)
 }
 
-// copyBy launches one of the copying kernels; a contiguous matrix is cut anew, since a
-// block copies a row.
-func (b *Backend) copyBy(k kernel, dst, src driver.Ptr, rows, cols, dstStride, srcStride int) {
-	const longRow = 4096
-	if n := rows * cols; n%longRow == 0 && dstStride == cols && srcStride == cols {
-		rows, cols, dstStride, srcStride = n/longRow, longRow, longRow, longRow
+// strided is a matrix for the copying kernels.
+type strided struct {
+	at     driver.Ptr
+	stride int // elements
+	size   int // bytes of an element
+}
+
+// copyBy launches one of the copying kernels. A block copies a few rows, so a matrix without
+// gaps is cut anew: a row may be as long as all of a student's parameters.
+func (b *Backend) copyBy(k kernel, dst, src strided, rows, cols int) {
+	const row = 4096
+	if rows > 1 && (dst.stride != cols || src.stride != cols) {
+		b.copyRowsBy(k, dst, src, rows, cols)
+		return
 	}
+	n := rows * cols
+	whole := n / row
+	dst.stride, src.stride = row, row
+	b.copyRowsBy(k, dst, src, whole, row)
+	dst.at += driver.Ptr(whole * row * dst.size)
+	src.at += driver.Ptr(whole * row * src.size)
+	b.copyRowsBy(k, dst, src, 1, n%row)
+}
+
+func (b *Backend) copyRowsBy(k kernel, dst, src strided, rows, cols int) {
 	if cols == 0 {
 		return
 	}
-	b.launch(k, byRows(rows, cols, perPack(kernels.Float32)), b.args.Reset().Ptr(dst).Ptr(src).Int32(rows).Int32(cols).Int32(dstStride).Int32(srcStride))
+	b.launch(k, byRows(rows, cols, perPack(kernels.Float32)), b.args.Reset().Ptr(dst.at).Ptr(src.at).
+		Int32(rows).Int32(cols).Int32(dst.stride).Int32(src.stride))
 }
 
 // GatherRows is dst[i] = src[rows[i]].

@@ -45,16 +45,18 @@ func (p *parameterTable) free(b *Backend) {
 // last time.
 func (b *Backend) table(op string, params []kernels.Parameter) *parameterTable {
 	p := &b.parameters
-	if p.address != 0 && slices.Equal(p.params, params) {
+	if p.params != nil && slices.Equal(p.params, params) {
 		return p
 	}
 	p.free(b)
+	if b.err != nil {
+		return p
+	}
 	var entries []byte
 	for i := range params {
 		entries = b.appendEntry(op, entries, &params[i], p.blocks)
 		p.blocks += ceil(params[i].Value.Len(), perBlock)
 	}
-	p.params = slices.Clone(params)
 	for _, m := range []struct {
 		at    *driver.Ptr
 		bytes int
@@ -65,6 +67,9 @@ func (b *Backend) table(op string, params []kernels.Parameter) *parameterTable {
 	}
 	if b.err == nil {
 		b.note(b.context.CopyIn(p.address, entries, b.stream))
+	}
+	if b.err == nil { // a table that is not whole is made anew next time
+		p.params = slices.Clone(params)
 	}
 	return p
 }

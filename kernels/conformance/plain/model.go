@@ -7,6 +7,9 @@ import (
 
 // The second half of the plain backend: attention, loss, optimizer and decoding.
 
+// CanAttend is nil.
+func (p *Backend) CanAttend(kernels.Heads) error { return nil }
+
 // Attention is done by the reference.
 func (p *Backend) Attention(o, lse, q, k, v kernels.Tensor, docs kernels.Documents, h kernels.Heads) {
 	like("o", o, q.Rows, q.Cols)
