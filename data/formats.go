@@ -172,6 +172,9 @@ func (o object) pair() (Row, error) {
 			return Row{}, o.wrongType(f.key, f.wants)
 		}
 	}
+	if len(p.Subquestions) == 0 { // Parquet has a list in every row
+		p.Subquestions = nil
+	}
 	p.Truth = o.truth()
 	row := PairRow(0, p)
 	if p.Answer == "" && row.Refused == "" {
