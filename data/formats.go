@@ -32,6 +32,11 @@ func parseRow(text []byte) (Row, error) {
 		_ = json.Unmarshal(raw, &row.Split) // of another type it is somebody else's key
 		row.Split = strings.ToLower(row.Split)
 	}
+	if row.Pair != nil {
+		row.Source = row.Pair.Source
+	} else if raw, ok := o["source"]; ok {
+		_ = json.Unmarshal(raw, &row.Source)
+	}
 	if loneSurrogate(text) {
 		row.Refused = ReasonSurrogate
 	}

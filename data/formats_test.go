@@ -15,7 +15,7 @@ func TestOtherFormatsAreRead(t *testing.T) {
 		`{"instruction":"q","output":"a","system":"s"}`:                                            {Kind: KindMessages, Messages: []Message{{"system", "s"}, {"user", "q"}, {"assistant", "a"}}},
 		`{"conversations":[{"from":"Human","value":"q"},{"from":"gpt","value":"a"}],"system":"s"}`: {Kind: KindMessages, Messages: []Message{{"system", "s"}, {"user", "q"}, {"assistant", "a"}}},
 		`{"conversations":[{"role":"user","content":"q"}],"split":"Test"}`:                         {Kind: KindMessages, Messages: []Message{{"user", "q"}}, Split: "test"},
-		`{"prompt":"p","completions":["a","b"],"labels":[true,true],"split":7}`:                    {Kind: KindStepwise, Prompt: "p", Completion: "a\nb", Steps: []string{"a", "b"}, Labels: []bool{true, true}},
+		`{"prompt":"p","completions":["a","b"],"labels":[true,true],"split":7,"source":"s"}`:       {Source: "s", Kind: KindStepwise, Prompt: "p", Completion: "a\nb", Steps: []string{"a", "b"}, Labels: []bool{true, true}},
 		`{"prompt":"p","completions":["a"],"labels":[false]}`:                                      {Kind: KindStepwise, Prompt: "p", Completion: "a", Steps: []string{"a"}, Labels: []bool{false}, Refused: ReasonWrongStep},
 	} {
 		got, err := ParseRow([]byte(text))

@@ -64,6 +64,8 @@ type Row struct {
 	Steps  []string
 	Labels []bool
 
+	// Source says where the row comes from: a pair's, or what stands under "source".
+	Source string
 	// Split is what the row says of itself under "split", in lower case: "train", "test", …
 	Split string
 
@@ -140,16 +142,23 @@ func ReadRows(path string) ([]Row, error) {
 func EachRow(path string, visit func(row Row, text []byte, fault error) error) error {
 	index := 0
 	return rowfile.Each(path, func(line int, text []byte, fault error) error {
-		row := Row{}
-		if fault != nil {
-			fault = &MalformedError{Reason: fault.Error(), Err: fault}
-		} else {
-			row, fault = ParseRow(text)
-		}
-		row.File, row.Line, row.Index = path, line, index
+		row, fault := RowAt(path, line, index, text, fault)
 		index++
 		return visit(row, text, fault)
 	})
+}
+
+// RowAt makes a row of what rowfile.Each found at a place of a file, for callers that parse
+// on several goroutines; see EachRow.
+func RowAt(path string, line, index int, text []byte, fault error) (Row, error) {
+	row := Row{}
+	if fault != nil {
+		fault = &MalformedError{Reason: fault.Error(), Err: fault}
+	} else {
+		row, fault = ParseRow(text)
+	}
+	row.File, row.Line, row.Index = path, line, index
+	return row, fault
 }
 
 // EachLine calls visit with every line of a file that is not blank, with its

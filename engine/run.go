@@ -75,7 +75,7 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 		note("evaluation " + describe(evaluation, evalRejects))
 	}
 	if preview != nil {
-		preview(previews(s.Text, examples, 10))
+		preview(Previews(s.Text, examples, 10))
 	}
 	t, err := NewTrainer(s, examples, evaluation, o, hooks)
 	if err != nil {
@@ -145,8 +145,8 @@ type PreviewPiece struct {
 	Trained bool
 }
 
-// previews renders the first n examples with their masks.
-func previews(t *Text, examples []data.Example, n int) []Preview {
+// Previews renders the first n examples with their masks.
+func Previews(t *Text, examples []data.Example, n int) []Preview {
 	var out []Preview
 	for _, e := range examples[:min(n, len(examples))] {
 		p := Preview{Row: e.Index + 1, Tokens: len(e.IDs)}

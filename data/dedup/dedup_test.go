@@ -110,15 +110,16 @@ func TestDuplicatesRepeatAnEarlierRowThatIsNone(t *testing.T) {
 		f.Add(10*i, s.Sketch(a[0], a[1]))
 	}
 	require.Equal(t, len(answers), f.Len())
-	exact := f.Duplicates(false)
+	exact := f.Duplicates(false, nil)
 	require.Equal(t, []Duplicate{{10, 0, true, 1}, {20, 0, true, 1}, {80, 30, true, 1}}, exact)
-	all := f.Duplicates(true)
+	all := f.Duplicates(true, nil)
 	require.Len(t, all, 4)
 	require.Equal(t, []int{10, 20, 30, 80}, []int{all[0].Row, all[1].Row, all[2].Row, all[3].Row})
 	require.Equal(t, 0, all[2].Of)
 	require.False(t, all[2].Exact)
 	require.Less(t, all[2].Similarity, 1.0)
-	require.Equal(t, all, f.Duplicates(true), "asked twice, the same twice")
+	require.Equal(t, all, f.Duplicates(true, nil), "asked twice, the same twice")
+	require.Len(t, f.Duplicates(true, func(i int) bool { return i > 1 }), 2, "the first of the looked at is the original")
 }
 
 func TestContaminationFollowsItsRule(t *testing.T) {

@@ -136,16 +136,18 @@ type Duplicate struct {
 }
 
 // Duplicates lists the rows that repeat an earlier row which itself is none, in the order
-// of Add; near ones only when asked for.
-func (f *Finder) Duplicates(near bool) []Duplicate {
-	of := make([]int32, len(f.rows)) // the original of each row, -1 for none
+// of Add; near ones only when asked for. among, when not nil, says which of the rows added
+// are looked at.
+func (f *Finder) Duplicates(near bool, among func(i int) bool) []Duplicate {
+	of := make([]int32, len(f.rows)) // the original of each row, -1 for none, -2 when not looked at
 	exact := make([]bool, len(f.rows))
+	keys := make([]rowKey, 0, len(f.rows))
 	for i := range of {
-		of[i] = -1
-	}
-	keys := make([]rowKey, len(f.rows))
-	for i := range keys {
-		keys[i] = rowKey{f.at(i).exact, int32(i)}
+		of[i] = -2
+		if among == nil || among(i) {
+			of[i] = -1
+			keys = append(keys, rowKey{f.at(i).exact, int32(i)})
+		}
 	}
 	slices.SortFunc(keys, rowKey.compare)
 	first := 0
@@ -196,7 +198,7 @@ func (f *Finder) near(of []int32, keys []rowKey) {
 	for band := range Bands {
 		keys = keys[:0]
 		for i := range of {
-			if of[i] < 0 {
+			if of[i] == -1 {
 				keys = append(keys, rowKey{uint64(f.at(i).bands[band]), int32(i)})
 			}
 		}
