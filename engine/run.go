@@ -40,6 +40,15 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	if err != nil {
 		return TrainResult{}, err
 	}
+	evalDataset := ""
+	if o.EvalDataset != "" {
+		if evalDataset, err = ResolveDataset(ctx, o.EvalDataset); err != nil {
+			return TrainResult{}, err
+		}
+	}
+	if rows, err = withoutEvaluation(rows, evalDataset, o.AllowContamination, note); err != nil {
+		return TrainResult{}, err
+	}
 	s, err := openForTraining(ctx, k, o)
 	if err != nil {
 		return TrainResult{}, err
@@ -59,12 +68,8 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	}
 	note(describe(examples, rejects))
 	var evaluation []data.Example
-	if o.EvalDataset != "" {
-		path, err := ResolveDataset(ctx, o.EvalDataset)
-		if err != nil {
-			return TrainResult{}, err
-		}
-		evalRows, err := readRows(path)
+	if evalDataset != "" {
+		evalRows, err := readRows(evalDataset)
 		if err != nil {
 			return TrainResult{}, err
 		}

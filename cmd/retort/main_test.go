@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"retort/engine"
+	"retort/engine/check"
 	"retort/engine/demo"
 	"retort/kernels/cpu"
 )
@@ -309,7 +310,7 @@ func TestCheckCountsAndRefuses(t *testing.T) {
 	rows := writeFile(t, "rows.jsonl", goodRows+goodRows+`{"prompt": "x", "completion": ""}`+"\n")
 	code, stdout, stderr := capture(t, "check", "--dataset", rows, "--json")
 	require.Zero(t, code, stderr)
-	var r engine.CheckReport
+	var r check.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
 	require.Equal(t, 5, r.Rows)
 	require.Equal(t, 4, r.Usable)
@@ -354,7 +355,7 @@ func TestCompletionScriptsNameEveryCommand(t *testing.T) {
 func TestScoreAfterTrainingEqualsTheLossThatTrainingSaw(t *testing.T) {
 	rows := writeFile(t, "rows.jsonl", goodRows)
 	out := filepath.Join(t.TempDir(), "run")
-	code, _, stderr := capture(t, "train", "--model_name_or_path", tinyFolder(t), "--dataset", rows, "--eval_dataset", rows, "--max_steps", "2", "--output_dir", out, "--quiet")
+	code, _, stderr := capture(t, "train", "--model_name_or_path", tinyFolder(t), "--dataset", rows, "--eval_dataset", rows, "--allow_contamination", "--max_steps", "2", "--output_dir", out, "--quiet")
 	require.Zero(t, code, stderr)
 	raw, err := os.ReadFile(filepath.Join(out, "eval_results.json"))
 	require.NoError(t, err)

@@ -3,7 +3,9 @@ package check
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"strings"
+	"sync/atomic"
 
 	"retort/data"
 	"retort/data/dedup"
@@ -49,13 +51,14 @@ type judge struct {
 	sketcher dedup.Sketcher
 	index    *dedup.Index
 	gold     *gold
+	enough   *atomic.Bool // enough examples are kept to be shown
 }
 
-func newJudge(o Options, text *engine.Text, index *dedup.Index, g *gold) (*judge, error) {
+func newJudge(o Options, text *engine.Text, index *dedup.Index, g *gold, enough *atomic.Bool) (*judge, error) {
 	encoder, err := data.NewEncoder(text, data.Options{
 		EncodeOptions: data.EncodeOptions{CompletionOnly: true, Student: o.Model}, MaxLength: o.MaxLength, Strategy: data.Drop,
 	})
-	return &judge{o: o, text: text, encoder: encoder, index: index, gold: g}, err
+	return &judge{o: o, text: text, encoder: encoder, index: index, gold: g, enough: enough}, err
 }
 
 // judge finds the first reason to refuse a row: it is malformed, an evaluation asks it, it
@@ -71,7 +74,9 @@ func (j *judge) judge(l line) (finding, error) {
 		f.reason, f.detail = m.Reason, m.Error()
 		if question, ok := data.LooseQuestion(l.text); ok && m.Reason == data.ReasonUnknownFormat {
 			row.Prompt = question
-			j.contaminated(&f, row)
+			if j.contaminated(&f, row); f.reason == ReasonContaminated {
+				f.detail = ""
+			}
 		}
 		return f, nil
 	}
@@ -125,7 +130,7 @@ func (j *judge) encode(f *finding, row data.Row) error {
 		return fmt.Errorf("%w: %w", engine.ErrBadInput, err)
 	default:
 		f.tokens, f.trained = len(example.IDs), example.Trained()
-		if f.index < 1000 { // the first usable ones are shown, wherever they are among these
+		if !j.enough.Load() {
 			f.example = &example
 		}
 		if j.o.Verify {
@@ -141,11 +146,18 @@ func (j *judge) verify(f *finding, row data.Row) {
 	f.verified = verify.Row(row, gold, j.o.rules())
 	f.known = known
 	if f.verified.Answer != "" {
-		f.key = dedup.QuestionHash(verify.Key(f.verified.Answer)) | 1
+		f.key = answerKey(f.verified.Answer)
 	}
 	if j.o.Verify && f.reason == "" && len(f.verified.Reasons) > 0 {
 		f.reason = f.verified.Reasons[0]
 	}
+}
+
+// answerKey is the vote of an answer, never 0.
+func answerKey(answer string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(verify.Key(answer)))
+	return h.Sum64() | 1
 }
 
 // answerOf is all that a row teaches to say, for comparing it with others.
