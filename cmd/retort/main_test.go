@@ -324,6 +324,33 @@ func TestCheckCountsAndRefuses(t *testing.T) {
 	require.Contains(t, stderr, "empty completion")
 }
 
+func TestCheckSaysWhatItFoundAlsoWhereItRefuses(t *testing.T) {
+	eval := writeFile(t, "eval.jsonl", `{"problem": "Tom has 5 apples, how many?"}`)
+	rows := writeFile(t, "rows.json", `[{"prompt": "Tom has 5 apples. How many?", "completion": "5"}, {"text": 1}]`)
+	code, stdout, stderr := capture(t, "check", "--dataset", rows, "--eval_dataset", eval)
+	require.Equal(t, 3, code)
+	require.Contains(t, stdout, "1 an evaluation asks the same (contamination) (line 1)")
+	require.Contains(t, stdout, "1 unknown row format (line 2)")
+	require.Contains(t, stdout, "eval.jsonl:1: the same question")
+	require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+	code, stdout, _ = capture(t, "check", "--dataset", rows, "--eval_dataset", eval, "--json")
+	require.Equal(t, 3, code)
+	var r check.Report
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	require.Equal(t, 1, r.Contamination.Hits[0].Line)
+	output := filepath.Join(t.TempDir(), "out.jsonl")
+	code, stdout, stderr = capture(t, "check", "--dataset", rows, "--output", output, "--format", "sharegpt")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "1 rows written")
+	written, err := os.ReadFile(output)
+	require.NoError(t, err)
+	require.Equal(t, `{"conversations":[{"from":"human","value":"Tom has 5 apples. How many?"},{"from":"gpt","value":"5"}]}`+"\n", string(written))
+	require.FileExists(t, strings.TrimSuffix(output, ".jsonl")+".rejects.jsonl")
+	code, _, stderr = capture(t, "check", "--dataset", rows, "--output", output, "--format", "csv")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "use one of [messages")
+}
+
 func TestTokenizeWritesIDsInOrder(t *testing.T) {
 	model := tinyFolder(t)
 	input := writeFile(t, "in.jsonl", "{\"text\": \"Tom has 5 apples.\"}\n{\"text\": \"\"}\n")
