@@ -74,7 +74,7 @@ func (o object) recognise() (Row, error) {
 	case o.has("question"):
 		return o.question()
 	}
-	return Row{}, malformed(ReasonUnknownFormat, "unknown row format: it has the keys %s; expected prompt/completion, messages, question/answer or prompt/chosen/rejected",
+	return Row{}, malformed(ReasonUnknownFormat, "unknown row format: it has the keys %s; expected messages, conversations, prompt/completion, instruction/output, question/answer, prompt/completions/labels or prompt/chosen/rejected",
 		o.keys())
 }
 

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -145,6 +146,35 @@ func LooseQuestion(text []byte) (question string, ok bool) {
 	for _, key := range questionKeys {
 		if question, err := o.text(key); err == nil {
 			return question, true
+		}
+	}
+	return "", false
+}
+
+// answerKeys are where rows of other formats keep the known answer, likeliest first.
+var answerKeys = []string{"answer", "Answer", "true_answer", "gold", "target", "correct", "label"}
+
+// LooseAnswer finds the known answer of a JSON object whose format is none of ours, a text,
+// a number, or true and false as yes and no.
+func LooseAnswer(text []byte) (answer string, ok bool) {
+	o, err := parseObject(text)
+	if err != nil {
+		return "", false
+	}
+	for _, key := range answerKeys {
+		var value any
+		decoder := json.NewDecoder(bytes.NewReader(o[key]))
+		decoder.UseNumber()
+		if !o.has(key) || decoder.Decode(&value) != nil {
+			continue
+		}
+		switch v := value.(type) {
+		case string:
+			return strings.TrimSpace(v), v != ""
+		case json.Number:
+			return v.String(), true
+		case bool:
+			return map[bool]string{true: "yes", false: "no"}[v], true
 		}
 	}
 	return "", false

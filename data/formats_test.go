@@ -85,3 +85,14 @@ func TestTruthKeptAsTextIsDecoded(t *testing.T) {
 		require.JSONEq(t, `{"kind":"k"}`, string(row.Pair.Truth))
 	}
 }
+
+func TestKnownAnswersAreFoundWhateverTheFormat(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"question":"q","answer":true}`: "yes", `{"question":"q","answer":false}`: "no", `{"Body":"b","Question":"q","Answer":51.0}`: "51.0", `{"problem":"p","answer":" x "}`: "x",
+		`{"question":"q","options":["A)1"],"correct":"A","rationale":"r"}`: "A", `{"input":"i","label":"( 10.0 * 45.0 )"}`: "( 10.0 * 45.0 )", `{"answer":null,"label":3}`: "3", `{"answer":[]}`: "", `{`: "",
+	} {
+		got, ok := LooseAnswer([]byte(text))
+		require.Equal(t, want, got, text)
+		require.Equal(t, want != "", ok, text)
+	}
+}

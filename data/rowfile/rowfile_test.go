@@ -153,6 +153,35 @@ func TestWritersAndReaderAgree(t *testing.T) {
 	}
 }
 
+// TestForeignParquetIsRead: testdata/make.py wrote the files with pyarrow, as the hub has them.
+func TestForeignParquetIsRead(t *testing.T) {
+	for _, codec := range []string{"snappy", "zstd"} {
+		content, err := os.ReadFile(filepath.Join("testdata", codec+".parquet"))
+		require.NoError(t, err)
+		s, err := walk(t, content)
+		require.NoError(t, err)
+		require.Len(t, s.texts, 3)
+		require.JSONEq(t, `{"question":"Wie viele?","answer":"1+1=2\n#### 2","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"labels":[true,false],"completions":[],"score":0.5}`, s.texts[0])
+		require.JSONEq(t, `{"question":"q1","answer":"#### 1","messages":[],"labels":[],"completions":["a","b"],"n":7}`, s.texts[1])
+		require.JSONEq(t, `{"question":"q2"}`, s.texts[2], "null columns are no keys")
+		for cut := 4; cut < len(content); cut += 41 { // damaged; none ends the process
+			_, err := walk(t, content[:cut])
+			require.ErrorIs(t, err, ErrParquet)
+		}
+	}
+}
+
+// TestDamagedParquetEndsInAnError: a byte changed gives rows or an error, never a panic.
+func TestDamagedParquetEndsInAnError(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("testdata", "snappy.parquet"))
+	require.NoError(t, err)
+	for at := 4; at < len(content); at += 17 {
+		broken := bytes.Clone(content)
+		broken[at] ^= 0x55
+		require.NotPanics(t, func() { _, _ = walk(t, broken) }, at)
+	}
+}
+
 func TestRejectsLieBesideTheOutput(t *testing.T) {
 	for name, want := range map[string]string{
 		"a/b.jsonl": "a/b.rejects.jsonl", "b.jsonl.gz": "b.rejects.jsonl.gz", "b.v1.jsonl.zst": "b.v1.rejects.jsonl.zst", "b.parquet": "b.rejects.jsonl",

@@ -160,7 +160,7 @@ func TestSamplesOfAQuestionAreVotedOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string][]int{verify.ReasonLonger: {1, 4}, verify.ReasonOutvoted: {5}, verify.ReasonTied: {2, 6}}, r.Rejects.Lines)
 	require.Equal(t, []string{pair("a?", "2+3=5 it is", "5")}, lines(t, o.Output))
-	o.Gold = file(t, "gold.jsonl", `{"question":"a?","answer":"#### 6"}`, `{"question":"b?","answer":"#### 2"}`)
+	o.Gold = file(t, "gold.jsonl", `{"question":"a?","answer":"#### 6"}`, `{"problem":"b?","true_answer":2.0}`)
 	r, err = Run(o)
 	require.NoError(t, err)
 	require.Equal(t, map[string][]int{verify.ReasonWrongAnswer: {1, 3, 4, 6}}, r.Rejects.Lines, "the known answer, not the most voted")

@@ -177,23 +177,24 @@ type gold struct {
 	byID       map[string]string
 }
 
-// readGold reads a file of known answers: any rows with a question or prompt and an answer.
+// readGold reads a file of known answers: any rows with a question or prompt and an answer
+// under one of the usual keys.
 func readGold(path string) (*gold, error) {
 	if path == "" {
 		return nil, nil
 	}
 	g := &gold{map[uint64]string{}, map[string]string{}}
-	rows, err := data.ReadRows(path)
-	if err != nil {
-		return nil, fmt.Errorf("%w: gold: %w", engine.ErrBadInput, err)
-	}
-	for _, row := range rows {
-		answer := strings.TrimSpace(row.Completion)
-		if row.Pair != nil && row.Pair.Answer != "" {
+	err := data.EachRow(path, func(row data.Row, text []byte, fault error) error {
+		answer, _ := data.LooseAnswer(text)
+		if fault != nil {
+			row.Prompt, _ = data.LooseQuestion(text)
+		} else if row.Pair != nil && row.Pair.Answer != "" {
 			answer = row.Pair.Answer
+		} else if row.Completion != "" {
+			answer = strings.TrimSpace(row.Completion)
 		}
 		if answer == "" {
-			continue
+			return nil
 		}
 		if row.Pair != nil && row.Pair.ID != "" {
 			g.byID[row.Pair.ID] = answer
@@ -201,6 +202,10 @@ func readGold(path string) (*gold, error) {
 		for _, question := range row.Questions() {
 			g.byQuestion[dedup.QuestionHash(question)] = answer
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: gold: %w", engine.ErrBadInput, err)
 	}
 	if len(g.byQuestion) == 0 {
 		return nil, fmt.Errorf("%w: gold: %s: no row has a question and an answer", engine.ErrBadInput, path)
