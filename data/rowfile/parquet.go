@@ -46,22 +46,25 @@ func eachParquet(f *os.File, visit Visit) (err error) {
 	}
 }
 
-func openParquet(f *os.File, size int64) (rows *parquet.Reader, err error) {
+func openParquet(f *os.File, size int64) (rows *parquet.GenericReader[any], err error) {
 	defer damaged(&err)
 	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, err
 	}
-	return parquet.NewReader(file), nil
+	return parquet.NewGenericReader[any](file), nil
 }
 
-func nextParquet(rows *parquet.Reader) (text []byte, err error) {
+func nextParquet(rows *parquet.GenericReader[any]) (text []byte, err error) {
 	defer damaged(&err)
-	row := map[string]any{}
-	if err := rows.Read(&row); err != nil {
+	row := []any{map[string]any{}}
+	switch n, err := rows.Read(row); { // with the last row comes io.EOF
+	case n == 0 && err == nil:
+		return nil, io.ErrNoProgress
+	case n == 0:
 		return nil, err
 	}
-	return json.Marshal(withoutNulls(row))
+	return json.Marshal(withoutNulls(row[0]))
 }
 
 // damaged turns a failure of the library, its panics on damaged files included, into an

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -150,6 +151,22 @@ func TestWritersAndReaderAgree(t *testing.T) {
 	for _, name := range []string{"x", "x.csv", "x.parquet.gz", ""} {
 		_, err := NewWriter(&bytes.Buffer{}, name, record{})
 		require.ErrorIs(t, err, ErrContainer, name)
+	}
+}
+
+func TestParquetOfSeveralRowGroupsKeepsItsOrder(t *testing.T) {
+	var out bytes.Buffer
+	w, err := NewWriter(&out, "x.parquet", record{})
+	require.NoError(t, err)
+	for i := range rowsPerGroup + 2 {
+		require.NoError(t, w.Write(record{Question: strconv.Itoa(i)}))
+	}
+	require.NoError(t, w.Close())
+	s, err := walk(t, out.Bytes())
+	require.NoError(t, err)
+	require.Len(t, s.texts, rowsPerGroup+2)
+	for i, text := range s.texts {
+		require.Contains(t, text, `"question":"`+strconv.Itoa(i)+`"`)
 	}
 }
 

@@ -53,7 +53,7 @@ type Writer struct {
 	lines   *bufio.Writer
 	encoder *json.Encoder
 	closers []io.Closer
-	columns *parquet.Writer
+	columns *parquet.GenericWriter[any]
 	rows    int // written to columns
 }
 
@@ -67,7 +67,7 @@ func NewWriter(w io.Writer, name string, like any) (*Writer, error) {
 	out := &Writer{}
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".parquet":
-		out.columns = parquet.NewWriter(w, parquet.SchemaOf(like), parquet.Compression(&parquet.Zstd), parquet.PageBufferSize(1<<20))
+		out.columns = parquet.NewGenericWriter[any](w, parquet.SchemaOf(like), parquet.Compression(&parquet.Zstd), parquet.PageBufferSize(1<<20))
 		return out, nil
 	case ".gz":
 		zipped := gzip.NewWriter(w)
@@ -93,7 +93,7 @@ func (w *Writer) Write(row any) error {
 	if w.columns == nil {
 		return w.encoder.Encode(row)
 	}
-	if err := w.columns.Write(row); err != nil {
+	if _, err := w.columns.Write([]any{row}); err != nil {
 		return err
 	}
 	w.rows++

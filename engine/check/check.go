@@ -17,6 +17,11 @@ func Run(o Options) (Report, error) {
 	if err := o.Validate(); err != nil {
 		return Report{}, err
 	}
+	if o.Output != "" {
+		if err := readTwice(o.Dataset); err != nil {
+			return Report{}, err
+		}
+	}
 	text, err := openText(o.Model)
 	if err != nil {
 		return Report{}, err

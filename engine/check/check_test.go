@@ -243,6 +243,11 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		require.ErrorIs(t, err, engine.ErrUsage, want)
 		require.ErrorContains(t, err, want)
 	}
+	o := Default()
+	o.Dataset, o.Output = os.DevNull, filepath.Join(t.TempDir(), "x.jsonl")
+	_, err := Run(o)
+	require.ErrorIs(t, err, engine.ErrUsage)
+	require.ErrorContains(t, err, "twice")
 	for _, change := range []func(*Options){
 		func(o *Options) { o.Dataset = "nowhere.jsonl" }, func(o *Options) { o.EvalDataset = []string{"nowhere.jsonl"} }, func(o *Options) { o.Gold = "nowhere.jsonl" }, func(o *Options) { o.Model = "nowhere" },
 	} {
@@ -252,6 +257,21 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		_, err := Run(o)
 		require.ErrorIs(t, err, engine.ErrBadInput)
 		require.ErrorContains(t, err, "nowhere")
+	}
+}
+
+func TestAFileThatChangesBetweenReadingsIsNotWritten(t *testing.T) {
+	o := Default()
+	o.Dataset, o.Output = file(t, "rows.jsonl", filler(3)...), filepath.Join(t.TempDir(), "x.jsonl")
+	for _, later := range [][]string{filler(2), filler(4), {"", "", ""}} {
+		tally := newTally(o)
+		for i := range 3 {
+			require.NoError(t, tally.add(finding{line: i + 1, index: i, kind: "pair"}))
+		}
+		require.NoError(t, os.WriteFile(o.Dataset, []byte(strings.Join(later, "\n")+"\n"), 0o600))
+		require.ErrorIs(t, tally.write(), errChanged)
+		require.NoFileExists(t, o.Output)
+		require.NoFileExists(t, rowfile.RejectsName(o.Output))
 	}
 }
 

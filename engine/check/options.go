@@ -32,9 +32,9 @@ type Options struct {
 
 	Verify    bool   `key:"verify" help:"refuse rows whose answer, equations or end are wrong"`
 	Gold      string `key:"gold" help:"row file with the known answers, found by question or id; implies verify"`
-	MinSteps  int    `key:"min_steps" help:"with verify: steps of a rationale at least"`
-	MaxWords  int    `key:"max_words" help:"with verify: words of an answer at most; 0 is no limit"`
-	Language  string `key:"language" help:"with verify: language of the answers, en; empty is any"`
+	MinSteps  int    `key:"min_steps" help:"steps of a rationale at least; implies verify"`
+	MaxWords  int    `key:"max_words" help:"words of an answer at most; 0 is no limit; implies verify"`
+	Language  string `key:"language" help:"language of the answers, en; empty is any; implies verify"`
 	Keep      string `key:"keep" help:"of several samples of a question keep, of the correct (or most voted) ones: all, shortest or diverse"`
 	KeepCount int    `key:"keep_count" help:"samples that keep diverse leaves of a question"`
 
@@ -51,7 +51,7 @@ func Default() Options { return Options{KeepCount: 2, Seed: 42} }
 
 // Validate checks ranges and combinations; errors wrap engine.ErrUsage and name the key.
 func (o *Options) Validate() error {
-	o.Verify = o.Verify || o.Gold != ""
+	o.Verify = o.Verify || o.Gold != "" || o.MinSteps != 0 || o.MaxWords != 0 || o.Language != "" // they ask for it
 	for _, r := range []struct {
 		bad bool
 		say string

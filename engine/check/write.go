@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 
 	"retort/data"
@@ -60,10 +61,20 @@ type writer struct {
 	rejects *rowfile.Writer
 }
 
+// readTwice says why a file cannot be read a second time.
+func readTwice(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: output needs to read the dataset twice, and %s is no file: save it first", engine.ErrUsage, path)
+	}
+	return nil
+}
+
 var errChanged = errors.New("the file changed while it was read")
 
 func (w *writer) all() error {
+	read := 0
 	err := data.EachRow(w.o.Dataset, func(row data.Row, text []byte, fault error) error {
+		read++
 		if row.Index >= len(w.tally.rows) || int32(row.Line) != w.tally.rows[row.Index].line {
 			return errChanged
 		}
@@ -79,6 +90,9 @@ func (w *writer) all() error {
 		}
 		return w.reject(row, text, reason)
 	})
+	if err == nil && read != len(w.tally.rows) {
+		err = errChanged
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", engine.ErrBadInput, err)
 	}
