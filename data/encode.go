@@ -92,9 +92,9 @@ func EncodePrompt(row Row, c Codec, o EncodeOptions) ([]int32, error) {
 		return nil, fmt.Errorf("%s: %w", row.Place(), &RefusedError{row.Refused})
 	case row.Kind == KindPreference:
 		return nil, fmt.Errorf("%s: %w", row.Place(), ErrPreferenceRow)
-	case row.Kind == KindPair && c.HasTemplate():
+	case row.asksPlainly() && c.HasTemplate():
 		messages = []Message{{"user", row.Prompt}}
-	case row.Kind == KindPair:
+	case row.asksPlainly():
 		return c.Encode(row.Prompt + "\n"), nil
 	case len(messages) == 0:
 		return c.Encode(row.Prompt), nil
@@ -133,7 +133,7 @@ func (e *encoder) encode(row Row) (Example, error) {
 		err = e.text(&example, row, row.Prompt)
 	case KindMessages:
 		err = e.conversation(&example, row, row.Messages)
-	case KindPair:
+	case KindPair, KindInstruction, KindStepwise:
 		if strings.TrimSpace(row.Completion) == "" {
 			err = &RefusedError{ReasonEmptyCompletion}
 		} else if e.codec.HasTemplate() {
@@ -209,23 +209,44 @@ type Options struct {
 	Strategy  Strategy // for longer rows; empty is Raise
 }
 
+// Encoder encodes one row after the other with one set of options. It is for one
+// goroutine: it remembers what it learned of the student's template.
+type Encoder struct {
+	encoder
+	options Options
+}
+
+// NewEncoder checks the options and makes their encoder.
+func NewEncoder(c Codec, o Options) (*Encoder, error) {
+	switch o.Strategy {
+	case "", Raise, Drop, Truncate:
+		return &Encoder{encoder{codec: c, options: o.EncodeOptions}, o}, nil
+	}
+	return nil, fmt.Errorf("excess_length_strategy %q is unknown: use raise, drop or truncate", o.Strategy)
+}
+
+// Encode is the function Encode with the limit on length. A row that is cut at it is
+// counted in rejects, one that is refused is not.
+func (e *Encoder) Encode(row Row, rejects *Rejects) (Example, error) {
+	example, err := e.encode(row)
+	if err == nil && e.options.MaxLength > 0 && len(example.IDs) > e.options.MaxLength {
+		err = e.options.shorten(&example, row, rejects)
+	}
+	return example, err
+}
+
 // EncodeAll encodes the rows in order, counts those that are refused and
 // applies the strategy to those that are too long. When no row is left the
 // error wraps ErrNoRows and lists the reasons.
 func EncodeAll(rows []Row, c Codec, o Options) ([]Example, Rejects, error) {
-	switch o.Strategy {
-	case "", Raise, Drop, Truncate:
-	default:
-		return nil, Rejects{}, fmt.Errorf("excess_length_strategy %q is unknown: use raise, drop or truncate", o.Strategy)
-	}
-	e := &encoder{codec: c, options: o.EncodeOptions}
-	examples := make([]Example, 0, len(rows))
 	var rejects Rejects
+	e, err := NewEncoder(c, o)
+	if err != nil {
+		return nil, rejects, err
+	}
+	examples := make([]Example, 0, len(rows))
 	for _, row := range rows {
-		example, err := e.encode(row)
-		if err == nil && o.MaxLength > 0 && len(example.IDs) > o.MaxLength {
-			err = o.shorten(&example, row, &rejects)
-		}
+		example, err := e.Encode(row, &rejects)
 		switch {
 		case err == nil:
 			examples = append(examples, example)

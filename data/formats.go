@@ -4,18 +4,22 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
 
-// object is one JSON object with its keys exactly as written: encoding/json
-// alone would match keys in any case and take the last of two equal ones.
-type object map[string]json.RawMessage
-
-// ParseRow recognises the format of one JSON row; see ReadRows for the list.
+// ParseRow recognises the format of one JSON row; see ReadRows for the list. Errors are
+// *MalformedError.
 func ParseRow(text []byte) (Row, error) {
+	row, err := parseRow(text)
+	var m *MalformedError
+	if errors.As(err, &m) { // perhaps wrapped with the place inside the row
+		return Row{}, &MalformedError{Reason: m.Reason, Err: err}
+	}
+	return row, err
+}
+
+func parseRow(text []byte) (Row, error) {
 	o, err := parseObject(text)
 	if err != nil {
 		return Row{}, err
@@ -23,6 +27,15 @@ func ParseRow(text []byte) (Row, error) {
 	row, err := o.recognise()
 	if err != nil {
 		return Row{}, err
+	}
+	if raw, ok := o["split"]; ok {
+		_ = json.Unmarshal(raw, &row.Split) // of another type it is somebody else's key
+		row.Split = strings.ToLower(row.Split)
+	}
+	if row.Pair != nil {
+		row.Source = row.Pair.Source
+	} else if raw, ok := o["source"]; ok {
+		_ = json.Unmarshal(raw, &row.Source)
 	}
 	if loneSurrogate(text) {
 		row.Refused = ReasonSurrogate
@@ -47,14 +60,21 @@ func (o object) recognise() (Row, error) {
 	case o.has("messages"):
 		messages, err := o.messages("messages")
 		return Row{Kind: KindMessages, Messages: messages}, err
+	case o.has("conversations"):
+		messages, err := o.shareGPT()
+		return Row{Kind: KindMessages, Messages: messages}, err
+	case o.has("instruction"):
+		return o.alpaca()
+	case o.has("completions"):
+		return o.stepwise()
 	case o.has("prompt"):
 		return o.promptCompletion()
 	case o.has("completion"):
-		return Row{}, errors.New(`"completion" without "prompt"`)
+		return Row{}, malformed(`"prompt" is missing`, `"completion" without "prompt"`)
 	case o.has("question"):
 		return o.question()
 	}
-	return Row{}, fmt.Errorf("unknown row format: it has the keys %s; expected prompt/completion, messages, question/answer or prompt/chosen/rejected",
+	return Row{}, malformed(ReasonUnknownFormat, "unknown row format: it has the keys %s; expected messages, conversations, prompt/completion, instruction/output, question/answer, prompt/completions/labels or prompt/chosen/rejected",
 		o.keys())
 }
 
@@ -157,7 +177,10 @@ func (o object) pair() (Row, error) {
 			return Row{}, o.wrongType(f.key, f.wants)
 		}
 	}
-	p.Truth = slices.Clone(o["truth"])
+	if len(p.Subquestions) == 0 { // Parquet has a list in every row
+		p.Subquestions = nil
+	}
+	p.Truth = o.truth()
 	row := PairRow(0, p)
 	if p.Answer == "" && row.Refused == "" {
 		row.Refused = ReasonNoAnswer
@@ -165,130 +188,12 @@ func (o object) pair() (Row, error) {
 	return row, nil
 }
 
-func (o object) has(key string) bool { _, ok := o[key]; return ok }
-
-// isList says whether the value under key is a JSON array.
-func (o object) isList(key string) bool {
-	return bytes.HasPrefix(bytes.TrimSpace(o[key]), []byte("["))
-}
-
-// text reads a string; null is a wrong type.
-func (o object) text(key string) (string, error) {
-	raw, ok := o[key]
-	if !ok {
-		return "", o.missing(key)
+// truth is what the generator knows. Parquet keeps it as a text.
+func (o object) truth() json.RawMessage {
+	raw := bytes.TrimSpace(o["truth"])
+	var text string
+	if bytes.HasPrefix(raw, []byte(`"`)) && json.Unmarshal(raw, &text) == nil && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
 	}
-	var s *string
-	if json.Unmarshal(raw, &s) != nil || s == nil {
-		return "", o.wrongType(key, "a string")
-	}
-	return *s, nil
-}
-
-// messages reads a non-empty list of {"role", "content"}.
-func (o object) messages(key string) ([]Message, error) {
-	raw, ok := o[key]
-	if !ok {
-		return nil, o.missing(key)
-	}
-	var list []map[string]json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		return nil, o.wrongType(key, `a list of {"role", "content"}`)
-	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%q is an empty list", key)
-	}
-	messages := make([]Message, len(list))
-	for i, item := range list {
-		role, err := object(item).text("role")
-		if err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", key, i, err)
-		}
-		content, err := object(item).text("content")
-		if err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", key, i, err)
-		}
-		messages[i] = Message{Role: role, Content: content}
-	}
-	return messages, nil
-}
-
-func (o object) missing(key string) error {
-	return fmt.Errorf("missing key %q; the row has %s", key, o.keys())
-}
-
-// keys lists the keys for a message, cut when there is too much of them.
-func (o object) keys() string { return shortened(strings.Join(slices.Sorted(maps.Keys(o)), ", "), 200) }
-
-// shortened is at most so many bytes of a text.
-func shortened(text string, bytes int) string {
-	if len(text) <= bytes {
-		return text
-	}
-	return strings.ToValidUTF8(text[:bytes], "") + "…"
-}
-
-func (o object) wrongType(key, wants string) error {
-	return fmt.Errorf("%q must be %s, got %s", key, wants, shortened(string(bytes.TrimSpace(o[key])), 40))
-}
-
-// parseObject reads one JSON object and refuses equal keys at any depth.
-func parseObject(text []byte) (object, error) {
-	var o object
-	if err := json.Unmarshal(text, &o); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return nil, fmt.Errorf("a row must be a JSON object, got %s", wrong.Value)
-		}
-		return nil, fmt.Errorf("bad JSON: %w", err)
-	}
-	if o == nil {
-		return nil, errors.New("a row must be a JSON object, got null")
-	}
-	if key, found := duplicateKey(text); found {
-		return nil, fmt.Errorf("the key %q occurs twice in one object", shortened(key, 200))
-	}
-	return o, nil
-}
-
-// duplicateKey finds a key that occurs twice in one object of valid JSON.
-func duplicateKey(text []byte) (string, bool) {
-	type level struct {
-		keys    map[string]bool // nil inside an array
-		wantKey bool
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
-	var open []level
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return "", false
-		}
-		top := len(open) - 1
-		switch t := token.(type) {
-		case json.Delim:
-			switch t {
-			case '{':
-				open = append(open, level{map[string]bool{}, true})
-				continue
-			case '[':
-				open = append(open, level{})
-				continue
-			}
-			open = open[:top]
-			top--
-		case string:
-			if top >= 0 && open[top].keys != nil && open[top].wantKey {
-				if open[top].keys[t] {
-					return t, true
-				}
-				open[top].keys[t], open[top].wantKey = true, false
-				continue
-			}
-		}
-		if top >= 0 {
-			open[top].wantKey = true
-		}
-	}
+	return slices.Clone(raw)
 }

@@ -28,6 +28,29 @@ type RefusedError struct{ Reason string }
 // Error says why the row was refused.
 func (e *RefusedError) Error() string { return "refused: " + e.Reason }
 
+// reasonNoObject is the reason of rows that are JSON but no object.
+const reasonNoObject = "not a JSON object"
+
+// ReasonUnknownFormat is the reason of rows with none of the known sets of keys.
+const ReasonUnknownFormat = "unknown row format"
+
+// MalformedError says why a line is no row. Reason is one of few and is counted, Err
+// has what stood there.
+type MalformedError struct {
+	Reason string
+	Err    error
+}
+
+// Error says what is wrong and what stood there.
+func (e *MalformedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *MalformedError) Unwrap() error { return e.Err }
+
+func malformed(reason, format string, args ...any) error {
+	return &MalformedError{Reason: reason, Err: fmt.Errorf(format, args...)}
+}
+
 // Rejects counts the rows that were refused, by reason, and those that were cut.
 type Rejects struct {
 	// Lines holds the line numbers (from 1) of the refused rows under each reason.

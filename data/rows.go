@@ -1,17 +1,14 @@
 package data
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"unicode/utf8"
+
+	"retort/data/rowfile"
 )
 
 // MaxLineBytes is the longest line of a row file that is read.
-const MaxLineBytes = 16 << 20
+const MaxLineBytes = rowfile.MaxLineBytes
 
 // Errors that a caller may want to tell apart.
 var (
@@ -30,16 +27,18 @@ type RowKind int
 
 // The kinds of rows.
 const (
-	KindText       RowKind = iota // Prompt and Completion, encoded as they are
-	KindPrompt                    // Prompt or Messages alone: something to answer
-	KindMessages                  // Messages, rendered through the student's template
-	KindPair                      // Pair: GSM8K, socratic GSM8K or our own record
-	KindPreference                // Chosen and Rejected: read for rewards, not trained
+	KindText        RowKind = iota // Prompt and Completion, encoded as they are
+	KindPrompt                     // Prompt or Messages alone: something to answer
+	KindMessages                   // Messages, rendered through the student's template
+	KindPair                       // Pair: GSM8K, socratic GSM8K or our own record
+	KindPreference                 // Chosen and Rejected: read for rewards, not trained
+	KindInstruction                // Prompt and Completion of Alpaca, rendered like a pair's
+	KindStepwise                   // Prompt and Steps with Labels, rendered like a pair's
 )
 
 // String is the kind's name in messages.
 func (k RowKind) String() string {
-	return [...]string{"text", "prompt", "messages", "pair", "preference"}[k]
+	return [...]string{"text", "prompt", "messages", "pair", "preference", "instruction", "stepwise"}[k]
 }
 
 // Row is one row of a file in whichever format it came.
@@ -60,6 +59,16 @@ type Row struct {
 	Chosen, Rejected                 string // KindPreference as texts
 	ChosenMessages, RejectedMessages []Message
 
+	// Steps and Labels of KindStepwise: Labels[i] says whether Steps[i] is right. Completion
+	// holds the steps as lines.
+	Steps  []string
+	Labels []bool
+
+	// Source says where the row comes from: a pair's, or what stands under "source".
+	Source string
+	// Split is what the row says of itself under "split", in lower case: "train", "test", …
+	Split string
+
 	// Refused is the reason for which the row must not be trained on; empty if none.
 	Refused string
 }
@@ -70,6 +79,12 @@ func (r Row) Place() string {
 		return fmt.Sprintf("row %d", r.Index+1)
 	}
 	return fmt.Sprintf("%s:%d", r.File, r.Line)
+}
+
+// asksPlainly says whether the row is a question and its answer, with nothing said about
+// how the two are put together.
+func (r Row) asksPlainly() bool {
+	return r.Kind == KindPair || r.Kind == KindInstruction || r.Kind == KindStepwise
 }
 
 // PairRow makes a row of a pair that is already in memory.
@@ -86,26 +101,28 @@ func (r *Row) refuse(finishReason string) {
 	}
 }
 
-// ReadRows reads a JSONL file. The format is recognised row by row:
+// ReadRows reads a whole row file: JSONL, a JSON array or Parquet, plain, gzip or zstd.
+// The format is recognised row by row:
 //
 //	{"prompt", "completion"}              text, or two lists of messages
 //	{"prompt"}                            text or messages to answer
 //	{"messages"}                          a conversation
+//	{"conversations": [{"from","value"}]} ShareGPT, read as a conversation
+//	{"instruction", "input", "output"}    Alpaca
 //	{"question", "answer": "… #### N"}    GSM8K, plain or socratic
 //	{"question", "rationale", "answer"}   our own pair
 //	{"question"}                          a question to answer
+//	{"prompt", "completions", "labels"}   stepwise: one label for each step
 //	{"prompt", "chosen", "rejected"}      preferences; the prompt may be missing
 //
 // Other keys are left alone. A byte order mark and blank lines are passed over.
 // Errors name file and line and what is wrong there.
 func ReadRows(path string) ([]Row, error) {
 	var rows []Row
-	err := EachLine(path, func(line int, text []byte) error {
-		row, err := ParseRow(text)
-		if err != nil {
-			return err
+	err := EachRow(path, func(row Row, _ []byte, fault error) error {
+		if fault != nil {
+			return fault
 		}
-		row.File, row.Line, row.Index = path, line, len(rows)
 		rows = append(rows, row)
 		return nil
 	})
@@ -118,51 +135,41 @@ func ReadRows(path string) ([]Row, error) {
 	return rows, nil
 }
 
-// EachLine calls visit with every line of a file that is not blank, with its
-// number from 1, without its line end. An error of visit stops the walk and is
-// wrapped with file and line. text is only valid during the call.
-func EachLine(path string, visit func(line int, text []byte) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	reader := bufio.NewReaderSize(f, 1<<20)
-	var text []byte
-	for line := 1; ; line++ {
-		text, err = readLine(reader, text[:0])
-		last := err == io.EOF
-		if err != nil && !last {
-			return fmt.Errorf("%s:%d: %w", path, line, err)
-		}
-		if line == 1 {
-			text = bytes.TrimPrefix(text, []byte("\ufeff"))
-		}
-		if !utf8.Valid(text) {
-			return fmt.Errorf("%s:%d: the line is not valid UTF-8", path, line)
-		}
-		if len(bytes.TrimSpace(text)) > 0 {
-			if err := visit(line, bytes.TrimSpace(text)); err != nil {
-				return fmt.Errorf("%s:%d: %w", path, line, err)
-			}
-		}
-		if last {
-			return nil
-		}
-	}
+// EachRow walks over the rows of a file in the formats of ReadRows, one in memory at a
+// time. text is the row as JSON, valid during the call only. A fault, a *MalformedError,
+// says why a line is no row; row then has its file, line and index only. An error of visit
+// ends the walk and is wrapped with file and line.
+func EachRow(path string, visit func(row Row, text []byte, fault error) error) error {
+	index := 0
+	return rowfile.Each(path, func(line int, text []byte, fault error) error {
+		row, fault := RowAt(path, line, index, text, fault)
+		index++
+		return visit(row, text, fault)
+	})
 }
 
-// readLine appends the next line to buffer, whatever its length up to
-// MaxLineBytes. At the end of the file the error is io.EOF, with or without text.
-func readLine(r *bufio.Reader, buffer []byte) ([]byte, error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		buffer = append(buffer, part...)
-		if len(bytes.TrimRight(buffer, "\r\n")) > MaxLineBytes {
-			return buffer, fmt.Errorf("the line is longer than %d MiB", MaxLineBytes>>20)
-		}
-		if err != bufio.ErrBufferFull {
-			return buffer, err
-		}
+// RowAt makes a row of what rowfile.Each found at a place of a file, for callers that parse
+// on several goroutines; see EachRow.
+func RowAt(path string, line, index int, text []byte, fault error) (Row, error) {
+	row := Row{}
+	if fault != nil {
+		fault = &MalformedError{Reason: fault.Error(), Err: fault}
+	} else {
+		row, fault = ParseRow(text)
 	}
+	row.File, row.Line, row.Index = path, line, index
+	return row, fault
+}
+
+// EachLine calls visit with every line of a file that is not blank, with its
+// number from 1, without its line end. An error of visit stops the walk and is
+// wrapped with file and line, and so is a line that cannot be read. text is only
+// valid during the call.
+func EachLine(path string, visit func(line int, text []byte) error) error {
+	return rowfile.Each(path, func(line int, text []byte, fault error) error {
+		if fault != nil {
+			return fault
+		}
+		return visit(line, text)
+	})
 }

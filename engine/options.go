@@ -14,13 +14,14 @@ import (
 // TrainOptions are the keys of a training run, under the names that transformers and TRL
 // use. The tags are read by cmd: key is the flag and configuration key, help its line.
 type TrainOptions struct {
-	ModelNameOrPath string `key:"model_name_or_path" help:"student to start from: a Hugging Face folder, a .gguf file, or a folder with one"`
-	ConfigName      string `key:"config_name" help:"config.json (or its folder) of a fresh student with seeded random weights, instead of model_name_or_path"`
-	TokenizerName   string `key:"tokenizer_name" help:"folder of the tokenizer of a fresh student; the problem generator's own when empty"`
-	Dataset         string `key:"dataset" help:"JSONL file of rows to train on"`
-	EvalDataset     string `key:"eval_dataset" help:"JSONL file of rows whose loss is measured every eval_steps"`
-	OutputDir       string `key:"output_dir" help:"run folder: the student, its checkpoints and records"`
-	Overwrite       bool   `key:"overwrite_output_dir" help:"write over a student that output_dir already holds"`
+	ModelNameOrPath    string `key:"model_name_or_path" help:"student to start from: a Hugging Face folder, a .gguf file, or a folder with one"`
+	ConfigName         string `key:"config_name" help:"config.json (or its folder) of a fresh student with seeded random weights, instead of model_name_or_path"`
+	TokenizerName      string `key:"tokenizer_name" help:"folder of the tokenizer of a fresh student; the problem generator's own when empty"`
+	Dataset            string `key:"dataset" help:"JSONL file of rows to train on"`
+	EvalDataset        string `key:"eval_dataset" help:"JSONL file of rows whose loss is measured every eval_steps"`
+	AllowContamination bool   `key:"allow_contamination" help:"train on rows that eval_dataset or a known test split asks too"`
+	OutputDir          string `key:"output_dir" help:"run folder: the student, its checkpoints and records"`
+	Overwrite          bool   `key:"overwrite_output_dir" help:"write over a student that output_dir already holds"`
 
 	UsePEFT           bool     `key:"use_peft" help:"train an adapter (LoRA) and leave the student as it is"`
 	AdapterNameOrPath string   `key:"adapter_name_or_path" help:"adapter to continue; its own configuration wins over the lora_ keys"`

@@ -40,6 +40,15 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	if err != nil {
 		return TrainResult{}, err
 	}
+	evalDataset := ""
+	if o.EvalDataset != "" {
+		if evalDataset, err = ResolveDataset(ctx, o.EvalDataset); err != nil {
+			return TrainResult{}, err
+		}
+	}
+	if rows, err = withoutEvaluation(rows, evalDataset, o.AllowContamination, note); err != nil {
+		return TrainResult{}, err
+	}
 	s, err := openForTraining(ctx, k, o)
 	if err != nil {
 		return TrainResult{}, err
@@ -62,12 +71,8 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 	}
 	note(describe(examples, rejects))
 	var evaluation []data.Example
-	if o.EvalDataset != "" {
-		path, err := ResolveDataset(ctx, o.EvalDataset)
-		if err != nil {
-			return TrainResult{}, err
-		}
-		evalRows, err := readRows(path)
+	if evalDataset != "" {
+		evalRows, err := readRows(evalDataset)
 		if err != nil {
 			return TrainResult{}, err
 		}
@@ -78,7 +83,7 @@ func Train(ctx context.Context, k kernels.Backend, o TrainOptions, hooks Hooks, 
 		note("evaluation " + describe(evaluation, evalRejects))
 	}
 	if preview != nil {
-		preview(previews(s.Text, examples, 10))
+		preview(Previews(s.Text, examples, 10))
 	}
 	t, err := NewTrainer(s, examples, evaluation, o, hooks)
 	if err != nil {
@@ -175,8 +180,8 @@ type PreviewPiece struct {
 	Trained bool
 }
 
-// previews renders the first n examples with their masks.
-func previews(t *Text, examples []data.Example, n int) []Preview {
+// Previews renders the first n examples with their masks.
+func Previews(t *Text, examples []data.Example, n int) []Preview {
 	var out []Preview
 	for _, e := range examples[:min(n, len(examples))] {
 		p := Preview{Row: e.Index + 1, Tokens: len(e.IDs)}

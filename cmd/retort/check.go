@@ -2,42 +2,45 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"retort/engine"
+	"retort/engine/check"
 )
 
 var checkCommand = command{
 	name:    "check",
-	summary: "validate a data file: counts, rejects by reason, ten rendered rows",
-	example: "retort check --dataset train.jsonl --model_name_or_path SmolLM2-135M-Instruct.gguf",
+	summary: "what a data file holds: rejects by reason, duplicates, contamination, wrong answers; and its rows in another format",
+	example: "retort check --dataset train.jsonl --model_name_or_path SmolLM2-135M-Instruct.gguf --eval_dataset gsm8k/test.jsonl --dedup --card card\n" +
+		"retort check --dataset answers.jsonl --gold questions.jsonl --keep shortest --output train.jsonl.zst\n" +
+		"retort check --dataset sharegpt.json --output train.parquet --format messages",
 	run: func(ctx context.Context, c *cli, args []string) error {
-		o := struct {
-			Dataset   string `key:"dataset" help:"JSONL file of rows"`
-			Model     string `key:"model_name_or_path" help:"student whose tokenizer and template are used; the built-in tokenizer when empty"`
-			MaxLength int    `key:"max_length" help:"longer rows are refused; 0 is no limit"`
-		}{}
+		o := check.Default()
 		if err := c.parse(args, &o); err != nil {
 			return err
 		}
-		if o.Dataset == "" {
-			return fmt.Errorf("%w: dataset is missing", engine.ErrUsage)
-		}
-		if err := notNegative("max_length", o.MaxLength); err != nil {
+		if err := o.Validate(); err != nil {
 			return err
 		}
 		if err := resolve(ctx, &o.Model, &o.Dataset); err != nil {
 			return err
 		}
-		r, err := engine.CheckData(o.Dataset, o.Model, o.MaxLength)
-		if err != nil {
+		for i := range o.EvalDataset {
+			var err error
+			if o.EvalDataset[i], err = engine.ResolveDataset(ctx, o.EvalDataset[i]); err != nil {
+				return err
+			}
+		}
+		r, err := check.Run(o)
+		if err != nil && r.Refused == "" {
 			return err
 		}
 		if c.common.JSON {
-			return c.printJSON(r)
+			return errors.Join(c.printJSON(r), err)
 		}
 		c.previewer(!c.common.Quiet)(r.Previews)
 		fmt.Fprintln(c.stdout, r)
-		return nil
+		return err
 	},
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"retort/engine"
+	"retort/engine/check"
 	"retort/engine/demo"
 	"retort/kernels/cpu"
 )
@@ -309,7 +310,7 @@ func TestCheckCountsAndRefuses(t *testing.T) {
 	rows := writeFile(t, "rows.jsonl", goodRows+goodRows+`{"prompt": "x", "completion": ""}`+"\n")
 	code, stdout, stderr := capture(t, "check", "--dataset", rows, "--json")
 	require.Zero(t, code, stderr)
-	var r engine.CheckReport
+	var r check.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
 	require.Equal(t, 5, r.Rows)
 	require.Equal(t, 4, r.Usable)
@@ -321,6 +322,33 @@ func TestCheckCountsAndRefuses(t *testing.T) {
 	code, _, stderr = capture(t, "check", "--dataset", writeFile(t, "none.jsonl", `{"prompt": "x", "completion": ""}`))
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr, "empty completion")
+}
+
+func TestCheckSaysWhatItFoundAlsoWhereItRefuses(t *testing.T) {
+	eval := writeFile(t, "eval.jsonl", `{"problem": "Tom has 5 apples, how many?"}`)
+	rows := writeFile(t, "rows.json", `[{"prompt": "Tom has 5 apples. How many?", "completion": "5"}, {"text": 1}]`)
+	code, stdout, stderr := capture(t, "check", "--dataset", rows, "--eval_dataset", eval)
+	require.Equal(t, 3, code)
+	require.Contains(t, stdout, "1 an evaluation asks the same (contamination) (line 1)")
+	require.Contains(t, stdout, "1 unknown row format (line 2)")
+	require.Contains(t, stdout, "eval.jsonl:1: the same question")
+	require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+	code, stdout, _ = capture(t, "check", "--dataset", rows, "--eval_dataset", eval, "--json")
+	require.Equal(t, 3, code)
+	var r check.Report
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	require.Equal(t, 1, r.Contamination.Hits[0].Line)
+	output := filepath.Join(t.TempDir(), "out.jsonl")
+	code, stdout, stderr = capture(t, "check", "--dataset", rows, "--output", output, "--format", "sharegpt")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "1 rows written")
+	written, err := os.ReadFile(output)
+	require.NoError(t, err)
+	require.Equal(t, `{"conversations":[{"from":"human","value":"Tom has 5 apples. How many?"},{"from":"gpt","value":"5"}]}`+"\n", string(written))
+	require.FileExists(t, strings.TrimSuffix(output, ".jsonl")+".rejects.jsonl")
+	code, _, stderr = capture(t, "check", "--dataset", rows, "--output", output, "--format", "csv")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "use one of [messages")
 }
 
 func TestTokenizeWritesIDsInOrder(t *testing.T) {
@@ -354,7 +382,7 @@ func TestCompletionScriptsNameEveryCommand(t *testing.T) {
 func TestScoreAfterTrainingEqualsTheLossThatTrainingSaw(t *testing.T) {
 	rows := writeFile(t, "rows.jsonl", goodRows)
 	out := filepath.Join(t.TempDir(), "run")
-	code, _, stderr := capture(t, "train", "--model_name_or_path", tinyFolder(t), "--dataset", rows, "--eval_dataset", rows, "--max_steps", "2", "--output_dir", out, "--quiet")
+	code, _, stderr := capture(t, "train", "--model_name_or_path", tinyFolder(t), "--dataset", rows, "--eval_dataset", rows, "--allow_contamination", "--max_steps", "2", "--output_dir", out, "--quiet")
 	require.Zero(t, code, stderr)
 	raw, err := os.ReadFile(filepath.Join(out, "eval_results.json"))
 	require.NoError(t, err)
