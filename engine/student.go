@@ -88,6 +88,9 @@ func FreshStudent(k kernels.Backend, c model.Config, text *Text, seed uint64) (*
 		return nil, err
 	}
 	m, err := model.New(k, c, seed)
+	if errors.Is(err, model.ErrConfig) {
+		return nil, fmt.Errorf("%w: %w", ErrBadInput, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func allocate(k kernels.Backend, c Config) (*Student, error) {
 		return nil, err
 	}
 	if err := k.CanAttend(c.heads()); err != nil {
-		return nil, fmt.Errorf("model: %s: %w", k.Name(), err)
+		return nil, fmt.Errorf("model: %w: %s: %w", ErrConfig, k.Name(), err)
 	}
 	group, err := newGroup(k, c.Layers, c.specs())
 	if err != nil {
