@@ -262,6 +262,42 @@ func (j *Journal) Get(k Key) (answer []byte, ok bool, err error) {
 	return answer, true, nil
 }
 
+// Each visits every answer with its request, in the order in which they came. It
+// ends at the first error, of visit or of a record that does not match its
+// checksum. visit must not call the journal.
+func (j *Journal) Each(visit func(k Key, request, answer []byte) error) error {
+	j.gate.RLock()
+	defer j.gate.RUnlock()
+	if j.closed {
+		return ErrClosed
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	rows, err := j.conn.QueryContext(context.Background(), "SELECT hash, sample, answer, sum, request FROM answers JOIN requests USING (hash) ORDER BY answers.rowid")
+	if err != nil {
+		return fmt.Errorf("journal %s: %w", j.path, kind(err))
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var k Key
+		var hash, answer, sum, request []byte
+		if err := rows.Scan(&hash, &k.Sample, &answer, &sum, &request); err != nil {
+			return fmt.Errorf("journal %s: %w", j.path, kind(err))
+		}
+		copy(k.Hash[:], hash)
+		if !bytes.Equal(sum, recordSum(k, answer)) || sha256.Sum256(request) != k.Hash {
+			return fmt.Errorf("journal %s: %s: %w", j.path, k, ErrDamagedRecord)
+		}
+		if err := visit(k, request, answer); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("journal %s: %w", j.path, kind(err))
+	}
+	return nil
+}
+
 // recordSum protects an answer together with its key.
 func recordSum(k Key, answer []byte) []byte {
 	h := sha256.New()

@@ -60,6 +60,13 @@ func TestAnswersOfManyWritersAreThereAfterReopening(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, entry(i).Answer, got)
 	}
+	visited := 0
+	require.NoError(t, j.Each(func(k Key, request, answer []byte) error {
+		visited++
+		require.Equal(t, k.Hash, sha256.Sum256(request))
+		return nil
+	}))
+	require.Equal(t, 400, visited)
 	_, ok, err := j.Get(Key{})
 	require.NoError(t, err)
 	require.False(t, ok)
@@ -151,6 +158,7 @@ func TestADamagedRecordIsNoticedAndReplaced(t *testing.T) {
 	defer j.Close()
 	_, _, err = j.Get(k)
 	require.ErrorIs(t, err, ErrDamagedRecord)
+	require.ErrorIs(t, j.Each(func(Key, []byte, []byte) error { return nil }), ErrDamagedRecord)
 	require.NoError(t, j.Put(entry(2)).Wait())
 	got, ok, err := j.Get(k)
 	require.NoError(t, err)
