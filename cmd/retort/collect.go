@@ -25,7 +25,7 @@ type generatorKeys struct {
 var collectCommand = command{
 	name:    "collect",
 	summary: "ask a teacher for answers and rationales, journaled",
-	example: "OPENAI_API_KEY=… retort collect --dataset train.jsonl --output pairs.jsonl --model gpt-4o-mini --num_samples 4 \\\n    --prompt_price 0.15 --completion_price 0.6 --max_cost 5 --dry-run\n" +
+	example: "retort collect --dataset train.jsonl --output pairs.jsonl --model gpt-4o-mini --num_samples 4 \\\n    --prompt_price 0.15 --completion_price 0.6 --max_cost 5 --dry-run\n" +
 		"retort collect --dataset train.jsonl --output pairs.jsonl --teacher student --model_name_or_path SmolLM2-135M-Instruct.gguf",
 	graceful: true,
 	run: func(ctx context.Context, c *cli, args []string) error {

@@ -290,7 +290,7 @@ func TestLocalTeachers(t *testing.T) {
 // complete.
 func TestKilledCollectionsLoseNothing(t *testing.T) {
 	kills := soakCount(t, "RETORT_KILLS", 20)
-	n := 40 * kills
+	n := 25 * kills
 	var mu sync.Mutex
 	s := newLLM(t, func(w http.ResponseWriter, _ int) bool {
 		mu.Lock()
@@ -314,15 +314,24 @@ func TestKilledCollectionsLoseNothing(t *testing.T) {
 	})
 	in, dir := questions(t, n), t.TempDir()
 	out := filepath.Join(dir, "pairs.jsonl")
-	args := s.collectArgs(in, out, "--concurrency", "8", "--prompt_price", "1", "--completion_price", "1", "--quiet", "--max_retries", "20")
+	args := s.collectArgs(in, out, "--concurrency", "24", "--prompt_price", "1", "--completion_price", "1", "--quiet", "--max_retries", "20")
 	kept := map[string]int{} // requests for what the journal holds, at the time it was seen there
 	for range kills {
 		cmd := program(t, args...)
 		cmd.Env = append(cmd.Env, "RETORT_TEST_KEY="+canary)
 		require.NoError(t, cmd.Start())
-		time.Sleep(time.Duration(80+rand.IntN(200)) * time.Millisecond)
-		_ = cmd.Process.Signal(syscall.SIGKILL) // it may have ended
-		_ = cmd.Wait()
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		for until := s.requests() + rand.IntN(40); s.requests() < until; {
+			select {
+			case <-ended:
+				until = 0
+			case <-time.After(time.Millisecond):
+			}
+		}
+		time.Sleep(time.Duration(rand.IntN(5000)) * time.Microsecond)
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
 		if _, err := os.Stat(out + ".journal"); err != nil {
 			continue
 		}
@@ -340,6 +349,7 @@ func TestKilledCollectionsLoseNothing(t *testing.T) {
 		require.NoError(t, j.Close())
 	}
 	t.Logf("%d of %d answers were kept by runs that were killed", len(kept), n)
+	require.NotEmpty(t, kept)
 	cmd := program(t, args...)
 	cmd.Env = append(cmd.Env, "RETORT_TEST_KEY="+canary)
 	said, err := cmd.CombinedOutput()

@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// resetHeaders are those that tell when a limit is full again, with what is left of it.
+var resetHeaders = []struct{ reset, remaining string }{
+	{"X-Ratelimit-Reset-Requests", "X-Ratelimit-Remaining-Requests"},
+	{"X-Ratelimit-Reset-Tokens", "X-Ratelimit-Remaining-Tokens"},
+	{"X-Ratelimit-Reset", "X-Ratelimit-Remaining"},
+	{"Anthropic-Ratelimit-Requests-Reset", "Anthropic-Ratelimit-Requests-Remaining"},
+	{"Anthropic-Ratelimit-Tokens-Reset", "Anthropic-Ratelimit-Tokens-Remaining"},
+}
+
 // retryAfter is how long a server asks to wait, 0 when it does not say. It reads,
 // in this order: retry-after-ms; Retry-After in seconds or as an HTTP date; the
 // x-ratelimit-reset-* headers, of requests and tokens the one that is used up.
@@ -27,22 +36,11 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		}
 	}
 	var longest, usedUp time.Duration
-	for _, prefix := range []string{"X-Ratelimit-", "Anthropic-Ratelimit-"} {
-		for _, what := range []string{"Requests", "Tokens", ""} {
-			reset, remaining := prefix+"Reset-"+what, prefix+"Remaining-"+what
-			switch {
-			case prefix != "X-Ratelimit-" && what == "":
-				continue
-			case prefix != "X-Ratelimit-":
-				reset, remaining = prefix+what+"-Reset", prefix+what+"-Remaining"
-			case what == "":
-				reset, remaining = prefix+"Reset", prefix+"Remaining"
-			}
-			wait := resetAfter(h.Get(reset), now)
-			longest = max(longest, wait)
-			if h.Get(remaining) == "0" {
-				usedUp = max(usedUp, wait)
-			}
+	for _, limit := range resetHeaders {
+		wait := resetAfter(h.Get(limit.reset), now)
+		longest = max(longest, wait)
+		if h.Get(limit.remaining) == "0" {
+			usedUp = max(usedUp, wait)
 		}
 	}
 	if usedUp > 0 {
