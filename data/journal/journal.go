@@ -30,6 +30,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 )
@@ -83,7 +84,8 @@ type Journal struct {
 
 	mu      sync.Mutex // guards conn, account and failed
 	account account
-	failed  error // of a commit: nothing is written after it
+	failed  error        // of a commit: nothing is written after it
+	spent   atomic.Int64 // account.spent of the last commit, for readers that do not wait for one
 
 	gate   sync.RWMutex // holds Close back while operations are queued
 	closed bool
@@ -218,6 +220,7 @@ func (j *Journal) settle(ctx context.Context) error {
 	}
 	j.lost = j.account.reserved
 	j.account = account{spent: j.account.spent.plus(j.lost)}
+	j.spent.Store(int64(j.account.spent))
 	if j.lost == 0 {
 		return nil
 	}
@@ -310,9 +313,7 @@ func recordSum(k Key, answer []byte) []byte {
 // Spent is what all answers of the journal cost, and what may have been paid for
 // lost ones.
 func (j *Journal) Spent() Cost {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.account.spent
+	return Cost(j.spent.Load())
 }
 
 // Lost is what an earlier process had reserved when it died; Spent holds it.

@@ -120,6 +120,7 @@ func (j *Journal) commit(group []*Commit) {
 			err = fmt.Errorf("journal %s: %w", j.path, kind(err))
 			j.failed = err
 		}
+		j.spent.Store(int64(j.account.spent))
 	}
 	for i, c := range group {
 		if err != nil {
