@@ -79,3 +79,25 @@ func Equations(text string) []Equation {
 	}
 	return found
 }
+
+// SplitSolution splits a solution as Text writes it: the steps, one a line, and
+// the final answer behind "####", a number by the rule of FinalAnswer, anything
+// else up to the end of its line. Without that line the answer is empty. What
+// follows it is left out.
+func SplitSolution(text string) (steps []string, answer string) {
+	steps = []string{}
+	for line := range strings.Lines(text) {
+		before, after, found := strings.Cut(strings.TrimSpace(line), answerMark)
+		if before = strings.TrimSpace(before); before != "" {
+			steps = append(steps, before)
+		}
+		if !found {
+			continue
+		}
+		if number, ok := FinalAnswer(answerMark + after); ok {
+			return steps, number
+		}
+		return steps, strings.TrimSpace(after)
+	}
+	return steps, ""
+}

@@ -149,3 +149,26 @@ func FuzzParseRow(f *testing.F) {
 		}
 	})
 }
+
+func TestSplitSolutionUndoesText(t *testing.T) {
+	for _, c := range []struct {
+		text   string
+		steps  []string
+		answer string
+	}{
+		{"a\nb\n#### 1,234", []string{"a", "b"}, "1234"},
+		{"\n a \r\n\n#### yes \nQ: next", []string{"a"}, "yes"},
+		{"so #### -5", []string{"so"}, "-5"},
+		{"2 ** 3 = 8\n####8", []string{"2 ** 3 = 8"}, "8"},
+		{"cut off", []string{"cut off"}, ""},
+		{"", []string{}, ""},
+	} {
+		steps, answer := SplitSolution(c.text)
+		require.Equal(t, c.steps, steps, c.text)
+		require.Equal(t, c.answer, answer, c.text)
+	}
+	p := Pair{Rationale: []string{"a", "b"}, Answer: "7"}
+	steps, answer := SplitSolution(p.Text())
+	require.Equal(t, p.Rationale, steps)
+	require.Equal(t, p.Answer, answer)
+}

@@ -11,6 +11,9 @@ import (
 // ErrPromptTooLong is returned when a prompt leaves no room for an answer.
 var ErrPromptTooLong = errors.New("prompt too long")
 
+// ErrInterrupted is returned when GenerateOptions.Interrupted ended a call.
+var ErrInterrupted = errors.New("decoding was interrupted")
+
 // Request is one prompt to continue.
 type Request struct {
 	Prompt []int32
@@ -33,6 +36,9 @@ type GenerateOptions struct {
 	// OnToken, when not nil, sees a request's answer after each token and may end it
 	// with finish reason "stop"; ids is only valid during the call.
 	OnToken func(request int, ids []int32) (stop bool)
+	// Interrupted, when not nil, is asked between steps and ends the call with ErrInterrupted;
+	// answers that are not finished are lost.
+	Interrupted func() bool
 	// Done receives answers as they finish, in any order.
 	Done func(request int, c Completion)
 }
@@ -107,6 +113,9 @@ func (s *Student) Generate(requests []Request, o GenerateOptions) error {
 	s.freeze()
 	defer s.k.Thaw()
 	for g.next < len(requests) || len(g.active) > 0 {
+		if o.Interrupted != nil && o.Interrupted() {
+			return ErrInterrupted
+		}
 		if err := g.admit(); err != nil {
 			return err
 		}

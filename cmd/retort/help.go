@@ -28,7 +28,7 @@ retort --version says what was built. retort <command> --help shows a command's 
 	return w.String()
 }
 
-const exitStatus = "Exit codes: 0 done, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 5 device, 130 stopped and saved.\n"
+const exitStatus = "Exit codes: 0 done, 1 failed, 2 usage, 3 bad input, 4 non-finite numbers, 5 device, 6 teacher or cost cap, 130 stopped and saved.\n"
 
 // help prints a command's page, laid out like a manual's.
 func (c *cli) help(set *pflag.FlagSet) {

@@ -32,7 +32,7 @@ type command struct {
 // commands lists the subcommands in the order of the help.
 func commands() []command {
 	return []command{
-		demoCommand, doctorCommand, trainCommand, evalCommand, generateCommand, scoreCommand, convertCommand, tokenizeCommand, generateDataCommand, checkCommand, benchCommand, completionCommand,
+		demoCommand, doctorCommand, collectCommand, checkCommand, trainCommand, evalCommand, generateCommand, scoreCommand, convertCommand, tokenizeCommand, generateDataCommand, benchCommand, completionCommand,
 	}
 }
 
@@ -43,7 +43,7 @@ func exitCode(err error) int {
 		code int
 	}{
 		{nil, 0}, {engine.ErrInterrupted, 130}, {engine.ErrUsage, 2}, {engine.ErrBadInput, 3},
-		{engine.ErrNonFinite, 4}, {engine.ErrDevice, 5},
+		{engine.ErrNonFinite, 4}, {engine.ErrDevice, 5}, {engine.ErrTeacher, 6},
 	} {
 		if errors.Is(err, e.err) {
 			return e.code
@@ -162,7 +162,7 @@ func interruptible(graceful, asJSON bool) (context.Context, func()) {
 			return
 		}
 		if graceful {
-			line := "finishing the step and saving; once more to leave at once"
+			line := "finishing what is under way and saving; once more to leave at once"
 			if asJSON {
 				writeJSONLine(os.Stderr, map[string]string{"note": line})
 			} else {
@@ -173,8 +173,9 @@ func interruptible(graceful, asJSON bool) (context.Context, func()) {
 				return
 			}
 		}
-		if name := partial.Load(); name != nil {
-			os.Remove(*name)
+		partial.Lock() // for good
+		if partial.name != "" {
+			os.Remove(partial.name)
 		}
 		os.Exit(130)
 	}()

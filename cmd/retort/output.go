@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -130,8 +130,11 @@ type rowWriter struct {
 }
 
 // partial is the name of the unfinished file of this process, which an interruption takes
-// away.
-var partial atomic.Pointer[string]
+// away; it holds the lock, so that no file is made of which it does not know.
+var partial struct {
+	sync.Mutex
+	name string
+}
 
 func newRowWriter(c *cli, path string) (*rowWriter, error) {
 	w := &rowWriter{}
@@ -161,11 +164,12 @@ func createOutput(path string) (f *os.File, final string, err error) {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		return f, "", err
 	}
+	partial.Lock()
+	defer partial.Unlock()
 	if f, err = os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".partial-*"); err != nil {
 		return nil, "", err
 	}
-	name := f.Name()
-	partial.Store(&name)
+	partial.name = f.Name()
 	return f, path, f.Chmod(0o644)
 }
 

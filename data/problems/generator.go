@@ -86,7 +86,11 @@ func New(c Config) (*Generator, error) {
 }
 
 // Problem makes row i, which depends on the configuration and i alone.
-func (g *Generator) Problem(i int) Problem {
+func (g *Generator) Problem(i int) Problem { return g.Solution(i, 0) }
+
+// Solution is row i with its n-th solution: the same problem, the teacher's
+// mistakes drawn anew for every n above 0.
+func (g *Generator) Solution(i, n int) Problem {
 	s, k, ok := g.search(i)
 	if !ok {
 		panic(fmt.Sprintf("problems: no problem found for row %d after %d attempts", i, giveUp))
@@ -98,6 +102,9 @@ func (g *Generator) Problem(i int) Problem {
 		Question: question, Graph: s.graph, FinishReason: "stop",
 	}
 	p.TrueAnswer = strconv.Itoa(s.value(s.graph.Answer))
+	if n > 0 {
+		s.rng = rand.New(rand.NewPCG(scramble(g.config.Seed), scramble(uint64(i)^scramble(uint64(n)))))
+	}
 	s.solve(&p)
 	return p
 }
