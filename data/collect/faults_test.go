@@ -37,7 +37,9 @@ func TestEveryFaultIsOutlivedAndNothingIsLostOrPaidTwice(t *testing.T) {
 		{"429 reset of tokens", header(429, "X-Ratelimit-Reset-Tokens", "0.02"), false},
 		{"503 Retry-After", header(503, "Retry-After", "0.02"), false},
 		{"500", header(500, "X-Other", "1"), false},
-		{"502 HTML", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>bad gateway</html>", http.StatusBadGateway) }, false},
+		{"502 HTML", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>bad gateway</html>", http.StatusBadGateway)
+		}, false},
 		{"504", header(504, "X-Other", "1"), true},
 		{"connection reset", reset, true},
 		{"cut body", cutBody, true},
