@@ -164,7 +164,7 @@ func TestFilesOfCompletionsAreReadInEveryFormat(t *testing.T) {
 	require.ErrorContains(t, err, "has 1 answers to row 2, sample 2 was asked for")
 	require.Equal(t, []string{"A1", "A2", "B\n#### 1", ""}, got)
 	for text, says := range map[string]string{
-		`{"prompt": "a"}`: "c.jsonl:1: a prompt row holds no answer", `{"question": 3}`: "c.jsonl:1", `[]`: "c.jsonl:1", "": "no rows",
+		`{"prompt": "a"}`: "c.jsonl:1: a prompt row holds no answer", `{"question": 3}`: "c.jsonl:1", `[]`: "no rows", "": "no rows",
 		`{"messages": [{"role": "user", "content": "d"}]}`: "does not end with an assistant's answer",
 	} {
 		before := f.Model()
