@@ -39,10 +39,10 @@ func TestTheCapIsNeverExceededOverRestarts(t *testing.T) {
 	require.Greater(t, 400*journal.TokenCost(30, 100), journal.Units(1), "all of it is affordable and the cap would not be met")
 	var err error
 	for run := 0; ; run++ {
-		require.Less(t, run, 50)
+		require.Less(t, run, 500)
 		j, openErr := journal.Open(path)
 		require.NoError(t, openErr)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(20+rand.IntN(60))*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(20+rand.IntN(60)+10*run)*time.Millisecond) // slow machines get there too
 		e := s.endpoint(t, time.Second)
 		_, err = Run(ctx, e, j, requests, o, Hooks{})
 		cancel()
